@@ -1,0 +1,1 @@
+"""The agreement between pipeline and trainer: what a shard is, and how it is written, read and checked."""

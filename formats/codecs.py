@@ -1,0 +1,170 @@
+"""How each member of a sample becomes bytes and comes back. One pair of functions a member.
+
+Images: JPEG (4:2:0), LZ4 or raw RGB. Maps: planes under Zstandard with its content checksum. Meta: canonical
+JSON. Every payload has a CRC-32C in the manifest besides.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import simplejpeg
+from numcodecs.lz4 import LZ4
+from numcodecs.zstd import Zstd
+
+from formats.errors import DamageError
+from formats.fingerprint import canonical
+from formats.sample import Bytes, DistanceMaps, Meta, StoredMaps, TargetMaps, Text
+from formats.spec import EncodingSpec
+
+Payload = bytes | memoryview
+_lz4 = LZ4(acceleration=1)
+_unzstd = Zstd()
+
+
+def encode_image(image_HWC: Bytes, encoding: EncodingSpec) -> bytes:
+    """Encode (H, W, 3) uint8 RGB as the set's image encoding says."""
+    image_HWC = np.ascontiguousarray(image_HWC)
+    if encoding.image == "jpeg":
+        jpeg: bytes = simplejpeg.encode_jpeg(image_HWC, quality=encoding.jpeg_quality, colorsubsampling="420")
+        return jpeg
+    if encoding.image == "lz4":
+        return bytes(_lz4.encode(image_HWC))
+    return image_HWC.tobytes()
+
+
+def decode_image(payload: Payload, encoding: EncodingSpec, out_HWC: Bytes) -> None:
+    """Decode an image into a C-contiguous (H, W, 3) uint8 array; releases the GIL.
+
+    Raises:
+        DamageError: not an image of that encoding and size.
+    """
+    try:
+        if encoding.image == "jpeg":
+            decoded = simplejpeg.decode_jpeg(payload, buffer=out_HWC)
+            if decoded.shape != out_HWC.shape:
+                raise ValueError(f"an image of {decoded.shape[:2]} pixels")
+        elif encoding.image == "lz4":
+            _lz4.decode(payload, out=out_HWC.reshape(-1))
+        else:
+            out_HWC.reshape(-1)[:] = np.frombuffer(payload, np.uint8)
+    except (ValueError, RuntimeError) as error:
+        raise DamageError(
+            "image", expected=f"{encoding.image} of {out_HWC.shape}", found=str(error)
+        ) from None
+
+
+def map_planes(maps: StoredMaps) -> dict[str, Bytes]:
+    """Return the planes to store, in their fixed order; 0/1 planes packed along the row, 8 pixels a byte.
+
+    (H, W) uint8 planes are ``distance``, ``overlap`` (left out where it is all zero) and ``thresh``;
+    (H, W / 8) ones are ``prob``, ``prob_mask`` and ``thresh_mask``, first pixel in the highest bit.
+    """
+    if isinstance(maps, DistanceMaps):
+        planes = {"distance": maps.distance_HW}
+        if maps.overlap_HW is not None:
+            planes["overlap"] = maps.overlap_HW
+        return planes | {"prob_mask": np.packbits(maps.prob_mask_HW, axis=1)}
+    return {
+        "thresh": maps.thresh_HW,
+        "prob": np.packbits(maps.prob_HW, axis=1),
+        "prob_mask": np.packbits(maps.prob_mask_HW, axis=1),
+        "thresh_mask": np.packbits(maps.thresh_mask_HW, axis=1),
+    }
+
+
+def maps_of_planes(planes: dict[str, Bytes]) -> StoredMaps:
+    """Return the maps of planes as `map_planes` gives them."""
+    if "distance" in planes:
+        return DistanceMaps(planes["distance"], planes.get("overlap"), _unpack(planes["prob_mask"]))
+    return TargetMaps(
+        prob_HW=_unpack(planes["prob"]),
+        prob_mask_HW=_unpack(planes["prob_mask"]),
+        thresh_HW=planes["thresh"],
+        thresh_mask_HW=_unpack(planes["thresh_mask"]),
+    )
+
+
+def _unpack(bits: Bytes) -> Bytes:
+    return np.unpackbits(bits, axis=1)
+
+
+def plane_shapes(canvas: tuple[int, int], encoding: EncodingSpec) -> dict[str, tuple[int, int]]:
+    """Return the shape of every plane a sample may have, in the stored order."""
+    H, W = canvas
+    whole, packed = (H, W), (H, W // 8)
+    if encoding.maps == "distance":
+        return {"distance": whole, "overlap": whole, "prob_mask": packed}
+    return {"thresh": whole, "prob": packed, "prob_mask": packed, "thresh_mask": packed}
+
+
+def compress(data: Payload | Bytes, level: int) -> bytes:
+    """Return one Zstandard frame with content checksum."""
+    return bytes(Zstd(level=level, checksum=True).encode(data))
+
+
+def decompress(payload: Payload, out: Bytes | None = None) -> Bytes:
+    """Return a frame's content as flat uint8, in `out` where given; releases the GIL.
+
+    Raises:
+        DamageError: not a frame, or its checksum does not hold.
+    """
+    try:
+        content = _unzstd.decode(payload, out=out)
+    except (RuntimeError, ValueError) as error:
+        raise DamageError("maps", expected="a Zstandard frame", found=str(error)) from None
+    return np.frombuffer(content, np.uint8) if out is None else out
+
+
+def encode_meta(meta: Meta) -> bytes:
+    """Encode a page's meta data as canonical JSON."""
+    return canonical(
+        {
+            "key": meta.key,
+            "split": meta.split,
+            "source_size": list(meta.source_size),
+            "to_canvas": meta.to_canvas_23.tolist(),
+            "to_source": meta.to_source_23.tolist(),
+            "texts": [_text_record(text) for text in meta.texts],
+        }
+    )
+
+
+def _text_record(text: Text) -> dict[str, Any]:
+    record: dict[str, Any] = {
+        "polygon": text.polygon_V2.tolist(),
+        "source": text.source_V2.tolist(),
+        "status": text.status,
+    }
+    return record if text.text is None else record | {"text": text.text}
+
+
+def decode_meta(payload: Payload) -> Meta:
+    """Decode a page's meta data.
+
+    Raises:
+        DamageError: not the JSON that `encode_meta` writes.
+    """
+    try:
+        record = json.loads(bytes(payload))
+        height, width = record["source_size"]
+        return Meta(
+            key=record["key"],
+            split=record["split"],
+            source_size=(int(height), int(width)),
+            to_canvas_23=np.array(record["to_canvas"], np.float64).reshape(2, 3),
+            texts=tuple(_text_of(text) for text in record["texts"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamageError("meta", expected="a page's JSON record", found=repr(error)) from None
+
+
+def _text_of(record: dict[str, Any]) -> Text:
+    return Text(
+        polygon_V2=np.array(record["polygon"], np.float64).reshape(-1, 2),
+        source_V2=np.array(record["source"], np.float64).reshape(-1, 2),
+        status=record["status"],
+        text=record.get("text"),
+    )

@@ -1,0 +1,84 @@
+"""What every command line shares: errors without tracebacks, exit codes, progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NoReturn
+
+import click
+from tqdm import tqdm
+
+from formats.errors import TextshardsError
+
+INTERRUPTED = 130
+
+
+def run_command(command: click.Command) -> NoReturn:
+    """Run a click command; its return value (or 0) is the exit code, a known fault has no traceback."""
+    name = f"python -m {command.name}"
+    try:
+        result = command.main(prog_name=name, standalone_mode=False)
+        code = result if isinstance(result, int) else 0
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except TextshardsError as error:
+        tell_error(error)
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        code = INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    sys.exit(code)
+
+
+def tell_error(error: TextshardsError) -> None:
+    """Print an error on stderr, its first word in red on a terminal."""
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True)
+
+
+class Progress:
+    """Items done, rate and time left on stderr: a bar on a terminal, else a line every few seconds."""
+
+    def __init__(self, total: int, what: str, *, every: float = 10.0) -> None:
+        self.total, self.what, self.every = total, what, every
+        self.done = 0
+        self._started = self._told = time.monotonic()
+        self._bar = tqdm(total=total, desc=what, unit="", file=sys.stderr) if sys.stderr.isatty() else None
+
+    def advance(self, count: int = 1, note: str = "") -> None:
+        """Count items as done; `note` stands at the end of the line."""
+        self.done += count
+        if self._bar is not None:
+            if note:
+                self._bar.set_postfix_str(note, refresh=False)
+            self._bar.update(count)
+        elif time.monotonic() - self._told >= self.every:
+            self._tell(note)
+
+    def _tell(self, note: str) -> None:
+        self._told = time.monotonic()
+        rate = self.done / max(self._told - self._started, 1e-9)
+        left = (self.total - self.done) / rate if rate else float("inf")
+        tail = f", {note}" if note else ""
+        click.echo(f"{self.what}: {self.done}/{self.total}, {rate:.1f}/s, {left:.0f} s left{tail}", err=True)
+
+    def close(self) -> None:
+        """End the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+@contextmanager
+def progress(total: int, what: str) -> Iterator[Progress]:
+    """Show progress while a block runs."""
+    shown = Progress(total, what)
+    try:
+        yield shown
+    finally:
+        shown.close()

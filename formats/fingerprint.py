@@ -1,0 +1,61 @@
+"""Fingerprints: canonical JSON (RFC 8785) under SHA-256, as named parts.
+
+What can change a stored byte is in a part; host, paths, dates and worker counts are in none. A string says
+how it was made: ``sha256-ts1:`` is scheme 1 of this module.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import rfc8785
+
+SCHEME = "sha256-ts1"
+PARTS = ("source", "geometry", "targets", "encoding", "layout")
+
+
+def canonical(value: Any) -> bytes:
+    """Return the one JSON text of a value (RFC 8785: sorted keys, shortest numbers, UTF-8)."""
+    return rfc8785.dumps(value)
+
+
+def digest(value: Any) -> str:
+    """Return the fingerprint of a JSON value."""
+    return f"{SCHEME}:{hashlib.sha256(canonical(value)).hexdigest()}"
+
+
+def digest_pairs(pairs: Iterable[tuple[str, str]]) -> str:
+    """Return the fingerprint of many (name, digest) pairs, in order, without holding them as one text."""
+    whole = hashlib.sha256()
+    for name, value in pairs:
+        whole.update(canonical([name, value]))
+        whole.update(b"\n")
+    return f"{SCHEME}:{whole.hexdigest()}"
+
+
+def sha256(data: bytes | memoryview) -> str:
+    """Return the SHA-256 of plain bytes, in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """The named parts of a set's fingerprint, each hashed alone so that a difference can be named."""
+
+    parts: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if set(self.parts) != set(PARTS):
+            raise ValueError(f"a fingerprint has the parts {', '.join(PARTS)}, not {sorted(self.parts)}")
+
+    @property
+    def whole(self) -> str:
+        """One string over all parts."""
+        return digest(dict(self.parts))
+
+    def differing(self, other: Fingerprint) -> tuple[str, ...]:
+        """Name the parts in which two fingerprints differ."""
+        return tuple(part for part in PARTS if self.parts[part] != other.parts[part])

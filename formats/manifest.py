@@ -1,0 +1,242 @@
+"""The manifests: what a set holds, under which settings, and where each member's bytes lie.
+
+`manifest.json` names the shards; each shard's own manifest has the index of its samples, column by column,
+so that a million samples load as arrays. Both are canonical JSON: writing what was read changes no byte.
+Nothing in them depends on host, time or number of workers; `provenance.json` beside them holds that.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from formats.errors import DamageError, SetError
+from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
+
+FORMAT_VERSION = 1
+SET_MANIFEST = "manifest.json"
+SHARD_FOLDER = "shards"
+
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
+Digest = Annotated[str, Field(pattern=r"^sha256-ts1:[0-9a-f]{64}$")]
+Hex256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Record(BaseModel):
+    """A frozen JSON record without unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+    def dump(self) -> bytes:
+        """Return the canonical JSON text."""
+        return canonical(self.model_dump(mode="json"))
+
+
+class FileRecord(Record):
+    """A file of the set: path below the set's folder, size, SHA-256."""
+
+    path: str
+    bytes: Count
+    sha256: Hex256
+
+
+class Quarantined(Record):
+    """A sample that could not be used: its key, why, and where its annotation stands."""
+
+    key: str
+    split: str
+    reason: str
+    where: str
+
+
+class MemberIndex(Record):
+    """Where one member of every sample lies: columns, one row a sample. Size 0: all zero, not stored."""
+
+    file: Count
+    offset: list[Count]
+    bytes: list[Count]
+    crc32c: list[Annotated[int, Field(ge=0, lt=1 << 32)]]
+
+
+class SampleTable(Record):
+    """The samples of a shard, column by column, sorted by key.
+
+    Attributes:
+        keys: the samples' keys.
+        sources: fingerprint of each sample's image bytes and annotation.
+        texts: by status ("care", "too_small", ...), how many texts each sample has; statuses that occur.
+        members: by member name, where its bytes lie.
+    """
+
+    keys: list[str]
+    sources: list[Digest]
+    texts: dict[str, list[Count]]
+    members: dict[str, MemberIndex]
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        columns: dict[str, int] = {"sources": len(self.sources)}
+        columns |= {f"texts.{status}": len(column) for status, column in self.texts.items()}
+        for name, member in self.members.items():
+            columns |= {
+                f"members.{name}.{part}": len(getattr(member, part)) for part in ("offset", "bytes", "crc32c")
+            }
+        for name, length in columns.items():
+            if length != len(self.keys):
+                raise ValueError(f"column {name} has {length} rows, keys has {len(self.keys)}")
+        if any(a >= b for a, b in zip(self.keys, self.keys[1:], strict=False)):
+            raise ValueError("keys are not sorted and unique")
+        return self
+
+
+class ShardManifest(Record):
+    """One shard: what it was made of, its files, its samples."""
+
+    format: Literal["textshards-shard"] = "textshards-shard"
+    version: Literal[1] = 1
+    name: str
+    split: str
+    inputs: Digest
+    files: list[FileRecord]
+    samples: SampleTable
+    quarantined: list[Quarantined]
+
+
+class ShardEntry(Record):
+    """A shard as the set's manifest names it."""
+
+    name: str
+    split: str
+    inputs: Digest
+    samples: Count
+    quarantined: Count
+    bytes: Count
+    manifest: FileRecord
+
+
+class SetSettings(Record):
+    """What decides the stored bytes, besides the sources."""
+
+    geometry: GeometrySpec
+    targets: TargetsSpec
+    encoding: EncodingSpec
+    layout: LayoutSpec
+    renderer: Count
+
+    def part_digests(self) -> dict[str, str]:
+        """Return the fingerprint of every part but `source`."""
+        return {
+            "geometry": digest(semantic(self.geometry)),
+            "targets": digest({"renderer": self.renderer, **semantic(self.targets)}),
+            "encoding": digest({"version": FORMAT_VERSION, **semantic(self.encoding)}),
+            "layout": digest(semantic(self.layout)),
+        }
+
+
+class SetManifest(Record):
+    """A set of shards."""
+
+    format: Literal["textshards-set"] = "textshards-set"
+    version: Literal[1] = 1
+    fingerprint: Digest
+    parts: dict[str, Digest]
+    settings: SetSettings
+    splits: dict[str, Count]
+    shards: list[ShardEntry]
+    quarantined: list[Quarantined]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if set(self.parts) != set(PARTS):
+            raise ValueError(f"parts are {sorted(self.parts)}, not {sorted(PARTS)}")
+        if Fingerprint(self.parts).whole != self.fingerprint:
+            raise ValueError("the fingerprint is not that of its parts")
+        for part, value in self.settings.part_digests().items():
+            if self.parts[part] != value:
+                raise ValueError(f"part {part} is not the fingerprint of the settings beside it")
+        if any(a.name >= b.name for a, b in zip(self.shards, self.shards[1:], strict=False)):
+            raise ValueError("shards are not sorted and unique")
+        return self
+
+
+def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, str]]) -> str:
+    """Return the fingerprint of everything that decides a shard's bytes.
+
+    Args:
+        parts: fingerprints of geometry, targets and encoding.
+        split: the shard's split.
+        samples: (key, source fingerprint) of each sample, sorted by key.
+    """
+    semantic_parts = {part: parts[part] for part in ("geometry", "targets", "encoding")}
+    return digest({"parts": semantic_parts, "split": split, "samples": digest_pairs(samples)})
+
+
+def load_set_manifest(data: bytes, name: str) -> SetManifest:
+    """Parse a set's manifest.
+
+    Raises:
+        SetError: of another format or a newer version.
+        DamageError: not the JSON that was written.
+    """
+    return _load(SetManifest, data, name)
+
+
+def load_shard_manifest(data: bytes, name: str) -> ShardManifest:
+    """Parse a shard's manifest; see `load_set_manifest`."""
+    return _load(ShardManifest, data, name)
+
+
+Manifest = TypeVar("Manifest", SetManifest, ShardManifest)
+
+
+def _load(kind: type[Manifest], data: bytes, name: str) -> Manifest:
+    wanted = kind.model_fields["format"].default
+    try:
+        values = json.loads(data)
+        found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
+    except (ValueError, RecursionError) as error:
+        raise DamageError(name, expected="a manifest in JSON", found=str(error)) from None
+    if found != (wanted, FORMAT_VERSION):
+        raise SetError(
+            name,
+            expected=f"format {wanted!r}, version {FORMAT_VERSION}",
+            found=f"format {found[0]!r}, version {found[1]!r}",
+            next_step="a newer version needs a newer textshards; else build the set again",
+        )
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(part) for part in problem["loc"]) or "the whole"
+        raise DamageError(
+            name,
+            expected="a manifest as it was written",
+            found=f"{where}: {problem['msg']}",
+            next_step="run python -m pipeline.build to repair the set",
+        ) from None
+
+
+def read_set_manifest(folder: Path) -> SetManifest:
+    """Read the manifest of the set in a folder.
+
+    Raises:
+        SetError: there is none, or it is of another format or version.
+        DamageError: it is damaged.
+    """
+    path = folder / SET_MANIFEST
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        partial = (folder / SHARD_FOLDER).is_dir()
+        raise SetError(
+            f"no set of shards in {folder}",
+            expected=SET_MANIFEST,
+            found="an unfinished build" if partial else (error.strerror or str(error)),
+            next_step="run python -m pipeline.build --config FILE --out " + str(folder),
+        ) from None
+    return load_set_manifest(data, str(path))

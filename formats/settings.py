@@ -1,0 +1,125 @@
+"""From YAML and ``key=value`` words to a validated, frozen model: every problem in one message."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from formats.errors import UsageError
+
+Model = TypeVar("Model", bound=BaseModel)
+MAX_CONFIG_BYTES = 1 << 20
+
+
+def load_settings(model: type[Model], path: Path | None, overrides: Sequence[str] = ()) -> Model:
+    """Read a YAML file (or nothing), apply ``section.field=value`` overrides, and validate the whole.
+
+    Raises:
+        UsageError: the file cannot be read, or the settings do not fit; names every problem.
+    """
+    values = read_yaml(path) if path is not None else {}
+    for word in overrides:
+        _override(values, word)
+    return validate_settings(model, values, str(path) if path is not None else "settings")
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping with the safe loader, without aliases (they can blow a small file up to anything).
+
+    Raises:
+        UsageError: no such file, too large, not YAML, not a mapping, or with aliases.
+    """
+    try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise UsageError(f"configuration {path}", expected=f"at most {MAX_CONFIG_BYTES} bytes")
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"configuration {path}",
+            expected="a readable YAML file",
+            found=error.strerror or str(error),
+            next_step="name an existing file; examples lie in configs/",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"configuration {path}", expected="UTF-8 text", found=str(error)) from None
+    return parse_yaml(text, f"configuration {path}")
+
+
+def parse_yaml(text: str, name: str) -> dict[str, Any]:
+    """Parse YAML text that must be a mapping; see `read_yaml`."""
+    try:
+        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
+            raise UsageError(name, expected="YAML without aliases (*name)", next_step="write the values out")
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from None
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UsageError(name, expected="a mapping of sections", found=type(values).__name__)
+    return values
+
+
+def _override(values: dict[str, Any], word: str) -> None:
+    name, equals, text = word.partition("=")
+    path = name.split(".")
+    if not equals or not all(path):
+        raise UsageError(
+            f"override {word!r}",
+            expected="section.field=value",
+            next_step="for example targets.shrink_ratio=0.5",
+        )
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"override {word!r}", expected="a YAML value", found=str(error)) from None
+    for section in path[:-1]:
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"override {word!r}", expected=f"{section} to be a section", found=repr(inner))
+        values = inner
+    values[path[-1]] = value
+
+
+def validate_settings(model: type[Model], values: dict[str, Any], name: str) -> Model:
+    """Validate plain values as a model; see `load_settings`."""
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        problems = [_describe(model, problem) for problem in error.errors()]
+    raise UsageError(
+        f"{name}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n"
+        + "\n".join(f"  - {problem}" for problem in problems),
+        next_step="mend these fields; --help names an example",
+    )
+
+
+def _describe(model: type[BaseModel], problem: Any) -> str:
+    where = ".".join(str(part) for part in problem["loc"]) or "settings"
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(model, problem["loc"][:-1])
+        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}"
+        return f"{where}: unknown field; {hint}"
+    if problem["type"] == "missing":
+        return f"{where}: must be given"
+    message = problem["msg"].removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:]
+    found = problem["input"]
+    shown = repr(found) if not isinstance(found, dict) else "a mapping"
+    return f"{where}: {message}; found {shown[:80]}"
+
+
+def _fields_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
+    for part in location:
+        field = model.model_fields.get(str(part))
+        inner = field.annotation if field is not None else None
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        model = inner
+    return list(model.model_fields)

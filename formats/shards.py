@@ -1,0 +1,250 @@
+"""Sets of shards: the one writer by container, and the one reader of both."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.codecs import decode_image, decode_meta, decompress, maps_of_planes, plane_shapes
+from formats.errors import DamageError, SetError, UsageError
+from formats.fingerprint import sha256
+from formats.manifest import (
+    SetManifest,
+    ShardEntry,
+    ShardManifest,
+    load_shard_manifest,
+    read_set_manifest,
+)
+from formats.members import EncodedSample, Written
+from formats.sample import Bytes, Meta, Sample, StoredMaps
+from formats.spec import EncodingSpec
+from formats.storage import checked, inside
+from formats.tar_shard import TarWriter
+
+
+class ShardWriter(Protocol):
+    """What both containers' writers do."""
+
+    def add(self, sample: EncodedSample) -> None:
+        """Append a sample; they must come sorted by key."""
+
+    def finish(self) -> Written:
+        """Give the shard its name and return its index."""
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+
+
+def shard_writer(
+    folder: Path, name: str, prefix: str, canvas: tuple[int, int], encoding: EncodingSpec
+) -> ShardWriter:
+    """Return the writer of the encoding's container.
+
+    Args:
+        folder: where the shard goes.
+        name: the shard's name, without extension.
+        prefix: the folder's path in the set, for the manifest.
+        canvas: height, width of every sample.
+        encoding: how samples are encoded.
+    """
+    if encoding.container == "tar":
+        return TarWriter(folder, name, prefix, encoding)
+    from formats.zarr_shard import ZarrWriter  # zarr takes a quarter of a second to import
+
+    return ZarrWriter(folder, name, prefix, canvas, encoding)
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where one member of every sample of a shard lies."""
+
+    path: Path
+    offset: NDArray[np.uint64]
+    size: NDArray[np.uint64]
+    crc32c: NDArray[np.uint32]
+
+
+class ShardIndex:
+    """One shard's keys and the places of its members."""
+
+    def __init__(self, folder: Path, manifest: ShardManifest) -> None:
+        self.name = manifest.name
+        self.split = manifest.split
+        self.keys = manifest.samples.keys
+        self.columns = {
+            name: Column(
+                inside(folder, manifest.files[member.file].path),
+                np.array(member.offset, np.uint64),
+                np.array(member.bytes, np.uint64),
+                np.array(member.crc32c, np.uint32),
+            )
+            for name, member in manifest.samples.members.items()
+        }
+
+
+class ShardSet:
+    """A set opened for reading: samples by number, members by name.
+
+    Samples are counted in the order of the manifest (shards by name, keys within). Opening checks the set's
+    manifest, every shard's manifest against it, and every file's size; each member's bytes are checked
+    against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
+
+    Args:
+        folder: the set's folder.
+        splits: the splits to read (default: all).
+
+    Raises:
+        SetError: no set, another format or version, a shard missing.
+        DamageError: a manifest or a file is not what was written.
+        UsageError: a split the set does not have.
+    """
+
+    def __init__(self, folder: Path, splits: Sequence[str] | None = None) -> None:
+        self.folder = folder
+        self.manifest: SetManifest = read_set_manifest(folder)
+        self.settings = self.manifest.settings
+        self.canvas = self.settings.geometry.canvas
+        self.encoding: EncodingSpec = self.settings.encoding
+        for split in splits or ():
+            if split not in self.manifest.splits:
+                known = ", ".join(sorted(self.manifest.splits)) or "none"
+                raise UsageError(f"split {split!r} of {folder}", expected=f"one of: {known}")
+        entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
+        self.shards = [self._open(entry) for entry in entries]
+        self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
+
+    def _open(self, entry: ShardEntry) -> ShardIndex:
+        path = inside(self.folder, entry.manifest.path)
+        data = _read_file(path)
+        if len(data) != entry.manifest.bytes or sha256(data) != entry.manifest.sha256:
+            raise DamageError(
+                str(path),
+                expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
+                found=f"{len(data)} bytes of another content",
+                next_step="run python -m pipeline.build again: it repairs the set",
+            )
+        manifest = load_shard_manifest(data, str(path))
+        for file in manifest.files:
+            _check_size(inside(self.folder, file.path), file.bytes)
+        return ShardIndex(self.folder, manifest)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def locate(self, number: int) -> tuple[ShardIndex, int]:
+        """Return the shard of a sample and its row there."""
+        if not 0 <= number < len(self):
+            raise IndexError(f"sample {number} of {len(self)}")
+        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
+        return self.shards[shard], number - int(self._starts[shard])
+
+    def key(self, number: int) -> str:
+        """Return a sample's key."""
+        shard, row = self.locate(number)
+        return shard.keys[row]
+
+    def member(self, number: int, name: str) -> bytes:
+        """Return one member's checked bytes; empty where it is all zero and not stored.
+
+        Raises:
+            DamageError: the bytes are not those that were written.
+        """
+        shard, row = self.locate(number)
+        column = shard.columns[name]
+        size = int(column.size[row])
+        data = _read_range(column.path, size, int(column.offset[row])) if size else b""
+        return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
+
+    def image(self, number: int, out_HWC: Bytes | None = None) -> Bytes:
+        """Decode a page: (H, W, 3) uint8 RGB, into `out_HWC` where given."""
+        out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
+        decode_image(self.member(number, "image"), self.encoding, out_HWC)
+        return out_HWC
+
+    def planes(self, number: int) -> dict[str, Bytes]:
+        """Decode a sample's stored planes; see `formats.codecs.map_planes`."""
+        shapes = plane_shapes(self.canvas, self.encoding)
+        if self.encoding.container == "tar":
+            content = decompress(self.member(number, "maps"))
+            return _cut(content, shapes)
+        frames = {name: self.member(number, name) for name in shapes}
+        planes = {
+            name: decompress(frame).reshape(shapes[name]) if frame else np.zeros(shapes[name], np.uint8)
+            for name, frame in frames.items()
+            if frame or name != "overlap"
+        }
+        return planes
+
+    def maps(self, number: int) -> StoredMaps:
+        """Decode a sample's maps as stored."""
+        return maps_of_planes(self.planes(number))
+
+    def meta(self, number: int) -> Meta:
+        """Decode a sample's meta data."""
+        return decode_meta(self.member(number, "meta"))
+
+    def sample(self, number: int) -> Sample:
+        """Decode a whole sample."""
+        return Sample(self.image(number), self.maps(number), self.meta(number))
+
+
+def _cut(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, Bytes]:
+    """Cut a frame's content into planes; a frame without overlap plane is shorter by just that."""
+    sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
+    if len(content) == sum(sizes.values()) - sizes.get("overlap", 0):
+        sizes.pop("overlap", None)
+    if len(content) != sum(sizes.values()):
+        raise DamageError("maps", expected=f"{sum(sizes.values())} bytes of planes", found=str(len(content)))
+    planes, start = {}, 0
+    for name, size in sizes.items():
+        planes[name] = content[start : start + size].reshape(shapes[name])
+        start += size
+    return planes
+
+
+def _read_range(path: Path, size: int, offset: int) -> bytes:
+    # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        raise _missing(path, error) from None
+    try:
+        return os.pread(descriptor, size, offset)
+    finally:
+        os.close(descriptor)
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _missing(path, error) from None
+
+
+def _check_size(path: Path, size: int) -> None:
+    try:
+        found = path.stat().st_size
+    except OSError as error:
+        raise _missing(path, error) from None
+    if found != size:
+        raise DamageError(
+            str(path),
+            expected=f"{size} bytes as recorded in the shard's manifest",
+            found=f"{found} bytes",
+            next_step="run python -m pipeline.build again: it repairs the set",
+        )
+
+
+def _missing(path: Path, error: OSError) -> SetError:
+    return SetError(
+        str(path),
+        expected="a file that the set's manifest names",
+        found=error.strerror or str(error),
+        next_step="if the set was rebuilt meanwhile, open it again; else run python -m pipeline.build",
+    )

@@ -1,0 +1,111 @@
+"""What decides the stored pixels, as frozen settings: geometry, targets, encoding, layout.
+
+Each class is one section of a build configuration and one named part of the fingerprint. A field that cannot
+change a stored byte does not belong here.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Side = Annotated[int, Field(ge=32, le=8192, multiple_of=32)]
+Unit = Annotated[float, Field(ge=0.0, le=1.0)]
+Byte = Annotated[int, Field(ge=0, le=255)]
+
+
+class Section(BaseModel):
+    """A frozen section of a configuration: unknown fields are refused, numbers must be finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def without_effect(self) -> tuple[str, ...]:
+        """Name the fields that, as the others stand, change no stored byte."""
+        return ()
+
+
+def semantic(section: Section) -> dict[str, Any]:
+    """Return the fields of a section that have an effect, as JSON values: what its fingerprint is made of."""
+    values = section.model_dump(mode="json")
+    for name in section.without_effect():
+        del values[name]
+    return values
+
+
+class GeometrySpec(Section):
+    """How a page comes onto its canvas."""
+
+    canvas: tuple[Side, Side] = Field((640, 640), description="height, width in pixels, multiples of 32")
+    resize: Literal["longest", "shortest", "exact"] = Field(
+        "longest",
+        description="longest: the whole page fits the canvas, the rest is padded; shortest: the page covers "
+        "the canvas, what sticks out is cut; exact: stretched to the canvas",
+    )
+    interpolation: Literal["area", "linear", "cubic", "lanczos"] = Field(
+        "area", description="of the image when it shrinks; 'area' falls back to linear when it grows"
+    )
+    position: Literal["top_left", "center"] = Field(
+        "top_left", description="where the page lies on its canvas"
+    )
+    pad_color: tuple[Byte, Byte, Byte] = Field((0, 0, 0), description="RGB of the padding")
+    exif: Literal["apply", "ignore"] = Field(
+        "apply", description="whether the EXIF orientation turns the page"
+    )
+
+
+class TargetsSpec(Section):
+    """How texts become maps (Liao et al., AAAI 2020, "Label generation")."""
+
+    shrink_ratio: float = Field(0.4, gt=0.05, lt=0.98, description="r of D = A (1 - r^2) / L")
+    thresh_min: Unit = Field(0.3, description="the threshold map far from an edge")
+    thresh_max: Unit = Field(0.7, description="the threshold map on an edge")
+    min_size: float = Field(8.0, ge=0.0, le=1024.0, description="shorter side of a text's box, canvas pixels")
+    small_text: Literal["ignore", "keep"] = Field(
+        "ignore", description="what to do with a text below min_size"
+    )
+    empty_shrink: Literal["ignore", "keep"] = Field(
+        "ignore", description="what to do with a text whose probability map holds no pixel"
+    )
+    dont_care: Literal["mask", "background"] = Field(
+        "mask",
+        description="mask: the probability loss does not look inside; background: as if it were not there",
+    )
+
+    def without_effect(self) -> tuple[str, ...]:
+        """See Section."""
+        return ("min_size",) if self.small_text == "keep" else ()
+
+    @model_validator(mode="after")
+    def _ordered(self) -> TargetsSpec:
+        if self.thresh_min >= self.thresh_max:
+            raise ValueError(f"thresh_min ({self.thresh_min}) must be below thresh_max ({self.thresh_max})")
+        return self
+
+
+class EncodingSpec(Section):
+    """How a sample becomes bytes."""
+
+    container: Literal["tar", "zarr"] = Field("tar", description="a WebDataset tar, or a Zarr v3 group")
+    maps: Literal["distance", "planes"] = Field(
+        "distance", description="the distance plane, or the four maps"
+    )
+    image: Literal["jpeg", "lz4", "raw"] = Field("jpeg", description="the page: JPEG, or lossless RGB")
+    jpeg_quality: int = Field(90, ge=1, le=100)
+    zstd_level: int = Field(1, ge=1, le=22, description="of the maps: 1 is fast, 9 some 15 % smaller")
+
+    def without_effect(self) -> tuple[str, ...]:
+        """See Section."""
+        return () if self.image == "jpeg" else ("jpeg_quality",)
+
+    @model_validator(mode="after")
+    def _possible(self) -> EncodingSpec:
+        if self.container == "zarr" and self.image == "lz4":
+            raise ValueError("LZ4 is no codec of Zarr v3's core: use image jpeg or raw with container zarr")
+        return self
+
+
+class LayoutSpec(Section):
+    """How samples are spread over shards."""
+
+    samples_per_shard: int = Field(256, ge=1, le=100_000, description="at most; a fuller shard splits in two")

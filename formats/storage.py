@@ -1,0 +1,72 @@
+"""Files that are whole or absent, and reads that are checked."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from google_crc32c import value as _crc32c
+
+from formats.errors import DamageError, SetError
+
+PARTIAL = ".partial"
+"""Suffix of what is being written; nothing with it is ever read."""
+
+
+def crc32c(data: bytes | memoryview) -> int:
+    """Return the CRC-32C (Castagnoli) of bytes."""
+    checksum: int = _crc32c(bytes(data) if isinstance(data, memoryview) else data)
+    return checksum
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Write a file beside its place and move it there when the block ends well; else nothing is left."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write bytes as a whole file; see `whole_file`."""
+    with whole_file(path) as file:
+        file.write(data)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of a name that a manifest gives, which never leaves the set's folder.
+
+    Raises:
+        SetError: the name is absolute, or climbs out of the folder.
+    """
+    parts = Path(name).parts
+    if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
+        raise SetError(f"file name {name!r} in {folder}", expected="a path below the set's folder")
+    return folder / name
+
+
+def checked(data: bytes, crc: int, what: str) -> bytes:
+    """Return bytes whose CRC-32C is as recorded.
+
+    Raises:
+        DamageError: it is not.
+    """
+    found = _crc32c(data)
+    if found != crc:
+        raise DamageError(
+            what,
+            expected=f"CRC-32C {crc:08x} as recorded in the shard's manifest",
+            found=f"{found:08x}: the bytes changed after they were written",
+            next_step="run python -m formats.verify on the set; building it again repairs the shard",
+        )
+    return data

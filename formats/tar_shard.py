@@ -1,0 +1,76 @@
+"""A shard as a tar that plain webdataset reads: ``NAME.jpg``, ``NAME.maps.zst``, ``NAME.meta.json`` a sample.
+
+NAME is the sample's key, percent-encoded with its dots, since webdataset takes what follows the first dot for
+the extension. Members have mode 0644, owner 0, time 0; the same samples give the same bytes.
+"""
+
+from __future__ import annotations
+
+import tarfile
+from pathlib import Path
+from urllib.parse import quote
+
+from formats.codecs import compress
+from formats.members import EncodedSample, HashingFile, SampleIndex, Written, place
+from formats.spec import EncodingSpec
+
+IMAGE_SUFFIX = {"jpeg": "jpg", "lz4": "rgb.lz4", "raw": "rgb"}
+MEMBERS = ("image", "maps", "meta")
+
+
+def member_name(key: str) -> str:
+    """Return the name of a key's members in the tar, without extension."""
+    return quote(key, safe="/").replace(".", "%2E")
+
+
+class TarWriter:
+    """Writes one tar shard; the file bears its final name only once `finish` has returned.
+
+    Args:
+        folder: where the shard goes.
+        name: the shard's name, without extension.
+        prefix: the folder's path in the set, for the manifest.
+        encoding: how samples are encoded.
+    """
+
+    def __init__(self, folder: Path, name: str, prefix: str, encoding: EncodingSpec) -> None:
+        self._final = folder / f"{name}.tar"
+        self._partial = folder / f"{name}.tar.partial"
+        self._path = f"{prefix}/{name}.tar"
+        self._encoding = encoding
+        self._file = HashingFile(self._partial)
+        self._index = SampleIndex(dict.fromkeys(MEMBERS, 0))
+
+    def add(self, sample: EncodedSample) -> None:
+        """Append a sample; they must come sorted by key."""
+        maps = b"".join(plane.tobytes() for plane in sample.planes.values())
+        payloads = {
+            "image": (IMAGE_SUFFIX[self._encoding.image], sample.image),
+            "maps": ("maps.zst", compress(maps, self._encoding.zstd_level)),
+            "meta": ("meta.json", sample.meta),
+        }
+        places = {
+            member: self._append(f"{member_name(sample.key)}.{suffix}", payload)
+            for member, (suffix, payload) in payloads.items()
+        }
+        self._index.add(sample, places)
+
+    def _append(self, name: str, payload: bytes) -> tuple[int, int, int]:
+        info = tarfile.TarInfo(name)
+        info.size = len(payload)
+        self._file.write(info.tobuf(tarfile.PAX_FORMAT))
+        placed = place(self._file, payload)
+        self._file.write(bytes(-len(payload) % tarfile.BLOCKSIZE))
+        return placed
+
+    def finish(self) -> Written:
+        """End the tar, give it its name and return its index."""
+        self._file.write(bytes(2 * tarfile.BLOCKSIZE))
+        record = self._file.record(self._path)
+        self._partial.replace(self._final)
+        return Written([record], self._index.table())
+
+    def abandon(self) -> None:
+        """Remove what was written."""
+        self._file.close()
+        self._partial.unlink(missing_ok=True)

@@ -1,0 +1,1 @@
+"""From annotated pages to shards."""

@@ -1,0 +1,1 @@
+"""The compiled part: arrays and numbers, no meaning. numba lives here alone."""

@@ -1,0 +1,21 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+DATA = Path(os.environ.get("TEXTSHARDS_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real receipts and scene text; tests that need them skip by name where they are absent."""
+    if not DATA.is_dir():
+        pytest.skip(f"real pages absent: set TEXTSHARDS_DATA (looked in {DATA})")
+    return DATA
