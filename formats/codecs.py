@@ -7,6 +7,7 @@ JSON. Every payload has a CRC-32C in the manifest besides.
 from __future__ import annotations
 
 import json
+import struct
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from formats.sample import Bytes, DistanceMaps, Meta, StoredMaps, TargetMaps, Te
 from formats.spec import EncodingSpec
 
 Payload = bytes | memoryview
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _lz4 = LZ4(acceleration=1)
 _unzstd = Zstd()
 
@@ -47,13 +49,21 @@ def decode_image(payload: Payload, encoding: EncodingSpec, out_HWC: Bytes) -> No
             if decoded.shape != out_HWC.shape:
                 raise ValueError(f"an image of {decoded.shape[:2]} pixels")
         elif encoding.image == "lz4":
+            _expect_bytes(struct.unpack_from("<I", payload)[0], out_HWC)
             _lz4.decode(payload, out=out_HWC.reshape(-1))
         else:
+            _expect_bytes(len(payload), out_HWC)
             out_HWC.reshape(-1)[:] = np.frombuffer(payload, np.uint8)
-    except (ValueError, RuntimeError) as error:
+    except (ValueError, RuntimeError, struct.error) as error:
         raise DamageError(
             "image", expected=f"{encoding.image} of {out_HWC.shape}", found=str(error)
         ) from None
+
+
+def _expect_bytes(found: int, out: Bytes) -> None:
+    # numcodecs and NumPy fill a larger buffer in part, or repeat a single byte, without a word.
+    if found != out.size:
+        raise ValueError(f"{found} bytes")
 
 
 def map_planes(maps: StoredMaps) -> dict[str, Bytes]:
@@ -64,7 +74,7 @@ def map_planes(maps: StoredMaps) -> dict[str, Bytes]:
     """
     if isinstance(maps, DistanceMaps):
         planes = {"distance": maps.distance_HW}
-        if maps.overlap_HW is not None:
+        if maps.overlap_HW is not None and maps.overlap_HW.any():
             planes["overlap"] = maps.overlap_HW
         return planes | {"prob_mask": np.packbits(maps.prob_mask_HW, axis=1)}
     return {
@@ -109,13 +119,32 @@ def decompress(payload: Payload, out: Bytes | None = None) -> Bytes:
     """Return a frame's content as flat uint8, in `out` where given; releases the GIL.
 
     Raises:
-        DamageError: not a frame, or its checksum does not hold.
+        DamageError: not a frame, its checksum does not hold, or its content is not of the size of `out`.
     """
     try:
+        if out is not None:
+            _expect_bytes(content_size(payload), out)
         content = _unzstd.decode(payload, out=out)
     except (RuntimeError, ValueError) as error:
         raise DamageError("maps", expected="a Zstandard frame", found=str(error)) from None
     return np.frombuffer(content, np.uint8) if out is None else out
+
+
+def content_size(payload: Payload) -> int:
+    """Return the size of a Zstandard frame's content, as its header gives it (RFC 8878, section 3.1.1.1).
+
+    Raises:
+        ValueError: not a frame, or one whose header does not say.
+    """
+    head = bytes(payload[:14])
+    if len(head) < 6 or head[:4] != ZSTD_MAGIC:
+        raise ValueError("no Zstandard frame")
+    flag, single_segment, dictionary = head[4] >> 6, head[4] >> 5 & 1, head[4] & 3
+    start = 5 + (not single_segment) + (0, 1, 2, 4)[dictionary]
+    width = (single_segment, 2, 4, 8)[flag]
+    if not width or len(head) < start + width:
+        raise ValueError("a Zstandard frame that does not give its size")
+    return int.from_bytes(head[start : start + width], "little") + (256 if width == 2 else 0)
 
 
 def encode_meta(meta: Meta) -> bytes:

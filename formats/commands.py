@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ def run_command(command: click.Command) -> NoReturn:
     try:
         result = command.main(prog_name=name, standalone_mode=False)
         code = result if isinstance(result, int) else 0
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         code = error.exit_code
@@ -32,8 +34,9 @@ def run_command(command: click.Command) -> NoReturn:
         click.echo("stopped", err=True)
         code = INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
+        # The interpreter would flush once more at its end, and complain; 1 is what click itself ends with.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     sys.exit(code)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class TextshardsError(Exception):
     """A fault with a remedy. Command lines print it without a traceback and end with `exit_code`.
@@ -21,6 +24,11 @@ class TextshardsError(Exception):
         self.found = found
         self.next_step = next_step
         super().__init__(thing, expected, found, next_step)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The default gives all arguments by position, which breaks the pool a worker sends its error through.
+        kind = partial(type(self), expected=self.expected, found=self.found, next_step=self.next_step)
+        return kind, (self.thing,)
 
     def __str__(self) -> str:
         rows = (("expected", self.expected), ("found", self.found), ("next step", self.next_step))

@@ -3,24 +3,35 @@
 `manifest.json` names the shards; each shard's own manifest has the index of its samples, column by column,
 so that a million samples load as arrays. Both are canonical JSON: writing what was read changes no byte.
 Nothing in them depends on host, time or number of workers; `provenance.json` beside them holds that.
+
+Every byte is pinned: files and members by the shard's manifest, that by the set's manifest, which begins with
+a checksum of its own rest.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from operator import add
 from pathlib import Path
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from formats.errors import DamageError, SetError
-from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs
+from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs, sha256
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
 
 FORMAT_VERSION = 1
 SET_MANIFEST = "manifest.json"
 SHARD_FOLDER = "shards"
+PROVENANCE = "provenance.json"
+QUARANTINE = "quarantine.jsonl"
+CHECKSUM_HEAD = b'{"checksum":"'
+"""A set's manifest begins with this and the SHA-256, in 64 digits, of the bytes after those digits."""
+REPAIR = "run python -m pipeline.build again: it repairs the set"
+_CHECKSUM_END = len(CHECKSUM_HEAD) + 64
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Digest = Annotated[str, Field(pattern=r"^sha256-ts1:[0-9a-f]{64}$")]
@@ -106,6 +117,16 @@ class ShardManifest(Record):
     samples: SampleTable
     quarantined: list[Quarantined]
 
+    @model_validator(mode="after")
+    def _within_files(self) -> Self:
+        for name, member in self.samples.members.items():
+            if member.file >= len(self.files):
+                raise ValueError(f"member {name} lies in file {member.file} of {len(self.files)}")
+            end = max(map(add, member.offset, member.bytes), default=0)
+            if end > self.files[member.file].bytes:
+                raise ValueError(f"member {name} ends at byte {end}, beyond {self.files[member.file].path}")
+        return self
+
 
 class ShardEntry(Record):
     """A shard as the set's manifest names it."""
@@ -161,7 +182,17 @@ class SetManifest(Record):
                 raise ValueError(f"part {part} is not the fingerprint of the settings beside it")
         if any(a.name >= b.name for a, b in zip(self.shards, self.shards[1:], strict=False)):
             raise ValueError("shards are not sorted and unique")
+        samples: Counter[str] = Counter()
+        for shard in self.shards:
+            samples[shard.split] += shard.samples
+        if samples != self.splits:
+            raise ValueError(f"splits are {self.splits}, the shards hold {dict(samples)}")
         return self
+
+    def dump(self) -> bytes:
+        """Return the canonical JSON text, its checksum in front."""
+        rest = b'",' + super().dump()[1:]
+        return CHECKSUM_HEAD + sha256(rest).encode() + rest
 
 
 def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, str]]) -> str:
@@ -176,6 +207,19 @@ def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, 
     return digest({"parts": semantic_parts, "split": split, "samples": digest_pairs(samples)})
 
 
+def source_part(shards: Iterable[ShardManifest]) -> str:
+    """Return the part `source` of a set without quarantined samples: of every key and its source, in order.
+
+    A sample that was quarantined only when it was rendered belongs to the part, but stands in no table.
+    """
+    rows = sorted(
+        (shard.split, key, source)
+        for shard in shards
+        for key, source in zip(shard.samples.keys, shard.samples.sources, strict=True)
+    )
+    return digest_pairs((key, source) for _, key, source in rows)
+
+
 def load_set_manifest(data: bytes, name: str) -> SetManifest:
     """Parse a set's manifest.
 
@@ -183,31 +227,44 @@ def load_set_manifest(data: bytes, name: str) -> SetManifest:
         SetError: of another format or a newer version.
         DamageError: not the JSON that was written.
     """
-    return _load(SetManifest, data, name)
+    values = _parse(data, name, "textshards-set")
+    found = data[len(CHECKSUM_HEAD) : _CHECKSUM_END].decode("ascii", "replace")
+    if not data.startswith(CHECKSUM_HEAD) or sha256(data[_CHECKSUM_END:]) != found:
+        raise DamageError(
+            name,
+            expected="a manifest as it was written",
+            found="its checksum does not hold: it is damaged, or was edited by hand",
+            next_step=REPAIR,
+        )
+    del values["checksum"]
+    return _validate(SetManifest, values, name)
 
 
 def load_shard_manifest(data: bytes, name: str) -> ShardManifest:
     """Parse a shard's manifest; see `load_set_manifest`."""
-    return _load(ShardManifest, data, name)
+    return _validate(ShardManifest, _parse(data, name, "textshards-shard"), name)
 
 
 Manifest = TypeVar("Manifest", SetManifest, ShardManifest)
 
 
-def _load(kind: type[Manifest], data: bytes, name: str) -> Manifest:
-    wanted = kind.model_fields["format"].default
+def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
     try:
         values = json.loads(data)
         found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
     except (ValueError, RecursionError) as error:
         raise DamageError(name, expected="a manifest in JSON", found=str(error)) from None
-    if found != (wanted, FORMAT_VERSION):
+    if found != (wanted, FORMAT_VERSION) or not isinstance(values, dict):
         raise SetError(
             name,
             expected=f"format {wanted!r}, version {FORMAT_VERSION}",
-            found=f"format {found[0]!r}, version {found[1]!r}",
+            found=f"format {found[0]!r:.60}, version {found[1]!r:.60}",
             next_step="a newer version needs a newer textshards; else build the set again",
         )
+    return values
+
+
+def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manifest:
     try:
         return kind.model_validate(values)
     except ValidationError as error:
@@ -217,7 +274,7 @@ def _load(kind: type[Manifest], data: bytes, name: str) -> Manifest:
             name,
             expected="a manifest as it was written",
             found=f"{where}: {problem['msg']}",
-            next_step="run python -m pipeline.build to repair the set",
+            next_step=REPAIR,
         ) from None
 
 

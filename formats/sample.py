@@ -72,6 +72,10 @@ StoredMaps = DistanceMaps | TargetMaps
 """What a shard holds, by `encoding.maps`: the distance plane, or the four maps as they are."""
 
 
+STATUSES = ("care", "dont_care", "too_small", "empty_shrink", "degenerate", "self_crossing", "outside")
+"""What a text can be: counted, or why not (see `Text`)."""
+
+
 @dataclass(frozen=True)
 class Text:
     """One text of a page.

@@ -13,7 +13,17 @@ from pydantic import BaseModel, ValidationError
 from formats.errors import UsageError
 
 Model = TypeVar("Model", bound=BaseModel)
-MAX_CONFIG_BYTES = 1 << 20
+MAX_CONFIG_BYTES = 1 << 18
+"""The safe loader takes some seconds for this much."""
+MAX_DEPTH = 32
+"""Its time grows with the square of the depth."""
+_OPENING = (
+    yaml.FlowSequenceStartToken,
+    yaml.FlowMappingStartToken,
+    yaml.BlockSequenceStartToken,
+    yaml.BlockMappingStartToken,
+)
+_CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndToken)
 
 
 def load_settings(model: type[Model], path: Path | None, overrides: Sequence[str] = ()) -> Model:
@@ -29,10 +39,12 @@ def load_settings(model: type[Model], path: Path | None, overrides: Sequence[str
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping with the safe loader, without aliases (they can blow a small file up to anything).
+    """Read a YAML mapping with the safe loader.
+
+    Aliases are refused (they can blow a small file up to anything), and so is a field that is set twice.
 
     Raises:
-        UsageError: no such file, too large, not YAML, not a mapping, or with aliases.
+        UsageError: no such file, too large, not YAML, not a mapping, with aliases or with a field set twice.
     """
     try:
         if path.stat().st_size > MAX_CONFIG_BYTES:
@@ -52,17 +64,50 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
 def parse_yaml(text: str, name: str) -> dict[str, Any]:
     """Parse YAML text that must be a mapping; see `read_yaml`."""
-    try:
-        if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text, Loader=yaml.SafeLoader)):
-            raise UsageError(name, expected="YAML without aliases (*name)", next_step="write the values out")
-        values = yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from None
+    values = _parse_value(text, name)
     if values is None:
         return {}
     if not isinstance(values, dict):
         raise UsageError(name, expected="a mapping of sections", found=type(values).__name__)
     return values
+
+
+def _parse_value(text: str, name: str) -> Any:
+    try:
+        _refuse_hostile(text, name)
+        _refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader), name)
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from None
+
+
+def _refuse_hostile(text: str, name: str) -> None:
+    depth = 0
+    for token in yaml.scan(text, Loader=yaml.SafeLoader):
+        depth += isinstance(token, _OPENING) - isinstance(token, _CLOSING)
+        if depth > MAX_DEPTH:
+            raise UsageError(name, expected=f"YAML nested at most {MAX_DEPTH} deep")
+        if isinstance(token, yaml.AliasToken):
+            raise UsageError(name, expected="YAML without aliases (*name)", next_step="write the values out")
+
+
+def _refuse_twice(node: yaml.Node | None, name: str, where: str = "") -> None:
+    if isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            _refuse_twice(inner, name, where)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: set[str] = set()
+    for key, inner in node.value:
+        if str(key.value) in seen:
+            raise UsageError(
+                f"{name}, line {key.start_mark.line + 1}",
+                expected="each field once",
+                found=f"{where}{key.value} set again",
+                next_step="keep the one that is meant",
+            )
+        seen.add(str(key.value))
+        _refuse_twice(inner, name, f"{where}{key.value}.")
 
 
 def _override(values: dict[str, Any], word: str) -> None:
@@ -74,12 +119,11 @@ def _override(values: dict[str, Any], word: str) -> None:
             expected="section.field=value",
             next_step="for example targets.shrink_ratio=0.5",
         )
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UsageError(f"override {word!r}", expected="a YAML value", found=str(error)) from None
+    value = _parse_value(text, f"override {word!r}")
     for section in path[:-1]:
-        inner = values.setdefault(section, {})
+        if values.get(section) is None:
+            values[section] = {}
+        inner = values[section]
         if not isinstance(inner, dict):
             raise UsageError(f"override {word!r}", expected=f"{section} to be a section", found=repr(inner))
         values = inner

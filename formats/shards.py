@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +12,18 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.codecs import decode_image, decode_meta, decompress, maps_of_planes, plane_shapes
+from formats.codecs import (
+    content_size,
+    decode_image,
+    decode_meta,
+    decompress,
+    maps_of_planes,
+    plane_shapes,
+)
 from formats.errors import DamageError, SetError, UsageError
 from formats.fingerprint import sha256
 from formats.manifest import (
+    REPAIR,
     SetManifest,
     ShardEntry,
     ShardManifest,
@@ -127,9 +136,17 @@ class ShardSet:
                 str(path),
                 expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
                 found=f"{len(data)} bytes of another content",
-                next_step="run python -m pipeline.build again: it repairs the set",
+                next_step=REPAIR,
             )
         manifest = load_shard_manifest(data, str(path))
+        told = (entry.name, entry.split, entry.inputs, entry.samples)
+        if told != (manifest.name, manifest.split, manifest.inputs, len(manifest.samples.keys)):
+            raise DamageError(
+                str(path),
+                expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
+                found=f"shard {manifest.name} of {len(manifest.samples.keys)} samples",
+                next_step=REPAIR,
+            )
         for file in manifest.files:
             _check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
@@ -161,25 +178,53 @@ class ShardSet:
         data = _read_range(column.path, size, int(column.offset[row])) if size else b""
         return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
 
+    def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
+        """Return how many bytes members of a sample take in the shard (default: all)."""
+        shard, row = self.locate(number)
+        return sum(int(shard.columns[name].size[row]) for name in names or shard.columns)
+
     def image(self, number: int, out_HWC: Bytes | None = None) -> Bytes:
         """Decode a page: (H, W, 3) uint8 RGB, into `out_HWC` where given."""
         out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
-        decode_image(self.member(number, "image"), self.encoding, out_HWC)
+        payload = self.member(number, "image")
+        with self._named(number):
+            decode_image(payload, self.encoding, out_HWC)
         return out_HWC
 
-    def planes(self, number: int) -> dict[str, Bytes]:
-        """Decode a sample's stored planes; see `formats.codecs.map_planes`."""
+    @property
+    def plane_bytes(self) -> int:
+        """Bytes that a sample's decoded planes take at most."""
+        return sum(rows * columns for rows, columns in plane_shapes(self.canvas, self.encoding).values())
+
+    def planes(self, number: int, scratch: Bytes | None = None) -> dict[str, Bytes]:
+        """Decode a sample's stored planes; see `formats.codecs.map_planes`.
+
+        Args:
+            number: the sample.
+            scratch: flat uint8 memory of at least `plane_bytes` that the planes are decoded into, so that no
+                other is asked for: the planes are views of it.
+        """
+        scratch = np.empty(self.plane_bytes, np.uint8) if scratch is None else scratch
         shapes = plane_shapes(self.canvas, self.encoding)
-        if self.encoding.container == "tar":
-            content = decompress(self.member(number, "maps"))
-            return _cut(content, shapes)
-        frames = {name: self.member(number, name) for name in shapes}
-        planes = {
-            name: decompress(frame).reshape(shapes[name]) if frame else np.zeros(shapes[name], np.uint8)
-            for name, frame in frames.items()
-            if frame or name != "overlap"
-        }
-        return planes
+        members = ("maps",) if self.encoding.container == "tar" else tuple(shapes)
+        frames = {name: self.member(number, name) for name in members}
+        with self._named(number):
+            if self.encoding.container == "tar":
+                return _cut(_whole_frame(frames["maps"], scratch), shapes)
+            return _inflate(frames, shapes, scratch)
+
+    @contextmanager
+    def _named(self, number: int) -> Iterator[None]:
+        try:
+            yield
+        except DamageError as error:
+            shard, row = self.locate(number)
+            raise DamageError(
+                f"{error.thing} of {shard.keys[row]} in shard {shard.name}",
+                expected=error.expected,
+                found=error.found,
+                next_step=error.next_step or REPAIR,
+            ) from None
 
     def maps(self, number: int) -> StoredMaps:
         """Decode a sample's maps as stored."""
@@ -192,6 +237,33 @@ class ShardSet:
     def sample(self, number: int) -> Sample:
         """Decode a whole sample."""
         return Sample(self.image(number), self.maps(number), self.meta(number))
+
+
+def _whole_frame(frame: bytes, scratch: Bytes) -> Bytes:
+    """Decode a frame into the beginning of `scratch`, as much as it says it holds."""
+    try:
+        size = content_size(frame)
+    except ValueError as error:
+        raise DamageError("maps", expected="a Zstandard frame", found=str(error)) from None
+    return decompress(frame, scratch[:size])
+
+
+def _inflate(
+    frames: dict[str, bytes], shapes: dict[str, tuple[int, int]], scratch: Bytes
+) -> dict[str, Bytes]:
+    """Decode a frame a plane; a plane without frame is all zero, the overlap then left out."""
+    planes, start = {}, 0
+    for name, (rows, columns) in shapes.items():
+        out = scratch[start : start + rows * columns]
+        start += out.size
+        if frames[name]:
+            decompress(frames[name], out)
+        elif name == "overlap":
+            continue
+        else:
+            out.fill(0)
+        planes[name] = out.reshape(rows, columns)
+    return planes
 
 
 def _cut(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, Bytes]:
@@ -212,12 +284,12 @@ def _read_range(path: Path, size: int, offset: int) -> bytes:
     # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
     try:
         descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.pread(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise _missing(path, error) from None
-    try:
-        return os.pread(descriptor, size, offset)
-    finally:
-        os.close(descriptor)
 
 
 def _read_file(path: Path) -> bytes:
@@ -237,7 +309,7 @@ def _check_size(path: Path, size: int) -> None:
             str(path),
             expected=f"{size} bytes as recorded in the shard's manifest",
             found=f"{found} bytes",
-            next_step="run python -m pipeline.build again: it repairs the set",
+            next_step=REPAIR,
         )
 
 

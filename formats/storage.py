@@ -47,10 +47,10 @@ def inside(folder: Path, name: str) -> Path:
     """Return the path of a name that a manifest gives, which never leaves the set's folder.
 
     Raises:
-        SetError: the name is absolute, or climbs out of the folder.
+        SetError: the name is absolute, climbs out of the folder, or is no file name at all.
     """
     parts = Path(name).parts
-    if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name:
+    if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name or not name.isprintable():
         raise SetError(f"file name {name!r} in {folder}", expected="a path below the set's folder")
     return folder / name
 

@@ -1,7 +1,8 @@
 """A shard as a tar that plain webdataset reads: ``NAME.jpg``, ``NAME.maps.zst``, ``NAME.meta.json`` a sample.
 
 NAME is the sample's key, percent-encoded with its dots, since webdataset takes what follows the first dot for
-the extension. Members have mode 0644, owner 0, time 0; the same samples give the same bytes.
+the extension; so is the first of two leading underscores, since it skips names like ``__x__``. Members have
+mode 0644, owner 0, time 0; the same samples give the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ MEMBERS = ("image", "maps", "meta")
 
 def member_name(key: str) -> str:
     """Return the name of a key's members in the tar, without extension."""
-    return quote(key, safe="/").replace(".", "%2E")
+    name = quote(key, safe="/").replace(".", "%2E")
+    return f"%5F{name[1:]}" if name.startswith("__") else name
 
 
 class TarWriter:

@@ -1,0 +1,171 @@
+"""The quick verification: manifests against each other, and every file against its size and SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from formats.codecs import plane_shapes
+from formats.commands import Progress
+from formats.errors import SetError
+from formats.fingerprint import sha256
+from formats.manifest import (
+    QUARANTINE,
+    SET_MANIFEST,
+    SHARD_FOLDER,
+    FileRecord,
+    SetManifest,
+    ShardEntry,
+    ShardManifest,
+    canonical_rows,
+    load_shard_manifest,
+    shard_inputs,
+    source_part,
+)
+from formats.problems import Problem
+from formats.storage import PARTIAL, inside
+
+
+@dataclass(frozen=True)
+class LoadedShards:
+    """The shards' manifests that could be read, by the shard's name, and the problems met on the way."""
+
+    manifests: dict[str, ShardManifest]
+    problems: list[Problem]
+
+
+def load_shards(folder: Path, manifest: SetManifest) -> LoadedShards:
+    """Read every shard's manifest that a set names and check it against its entry there."""
+    loaded = LoadedShards({}, [])
+    for entry in manifest.shards:
+        path = entry.manifest.path
+        try:
+            data = inside(folder, path).read_bytes()
+        except OSError as error:
+            loaded.problems.append(_unreadable(entry.manifest, error))
+            continue
+        except SetError as error:
+            loaded.problems.append(Problem("inconsistent", SET_MANIFEST, None, error.expected, error.thing))
+            continue
+        problem = _differs(entry.manifest, len(data), sha256(data))
+        if problem is not None:
+            loaded.problems.append(problem)
+            continue
+        try:
+            loaded.manifests[entry.name] = load_shard_manifest(data, path)
+        except SetError as error:
+            loaded.problems.append(Problem("inconsistent", path, None, error.expected, error.found))
+    return loaded
+
+
+def check_files(folder: Path, files: Sequence[FileRecord], shown: Progress) -> list[Problem]:
+    """Check the size and the SHA-256 of files, on all cores."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        problems = []
+        for record, problem in zip(files, pool.map(lambda file: _check(folder, file), files), strict=True):
+            problems += [problem] if problem is not None else []
+            shown.advance(record.bytes)
+    return problems
+
+
+def _check(folder: Path, record: FileRecord) -> Problem | None:
+    try:
+        path = inside(folder, record.path)
+        size = path.stat().st_size
+        if size != record.bytes:
+            return _differs(record, size, record.sha256)
+        with path.open("rb") as file:
+            return _differs(record, size, hashlib.file_digest(file, "sha256").hexdigest())
+    except OSError as error:
+        return _unreadable(record, error)
+    except SetError as error:
+        return Problem("inconsistent", record.path, None, error.expected, error.thing)
+
+
+def _differs(record: FileRecord, size: int, digest: str) -> Problem | None:
+    if size != record.bytes:
+        return Problem("damaged", record.path, None, f"{record.bytes} bytes", f"{size} bytes")
+    if digest != record.sha256:
+        return Problem(
+            "damaged", record.path, None, f"SHA-256 {record.sha256[:16]}...", f"SHA-256 {digest[:16]}..."
+        )
+    return None
+
+
+def _unreadable(record: FileRecord, error: OSError) -> Problem:
+    kind = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+    found = "" if kind == "missing" else (error.strerror or str(error))
+    return Problem("missing" if kind == "missing" else "damaged", record.path, None, "", found)
+
+
+def extra_files(folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]) -> Iterator[Problem]:
+    """Find files in the folder of shards that no manifest names, and half-written ones anywhere.
+
+    Files of a shard whose manifest cannot be read are not called extra.
+    """
+    known = {entry.manifest.path for entry in manifest.shards}
+    known |= {file.path for shard in shards.values() for file in shard.files}
+    unread = {entry.name for entry in manifest.shards} - set(shards)
+    for path in sorted((folder / SHARD_FOLDER).rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        shard = path.relative_to(folder / SHARD_FOLDER).parts[0].rpartition(".")[0]
+        if not path.is_dir() and name not in known and shard not in unread:
+            yield Problem("extra", name)
+    for path in sorted(folder.glob(f"*{PARTIAL}")):
+        yield Problem("extra", path.name)
+
+
+def check_manifests(
+    folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]
+) -> Iterator[Problem]:
+    """Check what the manifests say against each other and against the settings."""
+    for entry in manifest.shards:
+        if entry.name in shards:
+            yield from _check_entry(manifest, entry, shards[entry.name])
+    if len(shards) < len(manifest.shards):
+        return
+    keys = Counter(key for shard in shards.values() for key in shard.samples.keys)
+    for key, count in keys.items():
+        if count > 1:
+            yield Problem("inconsistent", SET_MANIFEST, key, "every key once", f"in {count} shards")
+    quarantined = [row for shard in shards.values() for row in shard.quarantined]
+    lost = [row for row in quarantined if row not in manifest.quarantined]
+    for row in lost:
+        yield Problem("inconsistent", SET_MANIFEST, row.key, "every quarantined sample", "not listed")
+    if not quarantined and source_part(shards.values()) != manifest.parts["source"]:
+        expected = f"part source {manifest.parts['source'][:27]}..."
+        yield Problem("inconsistent", SET_MANIFEST, None, expected, "other samples in the shards")
+    yield from _check_quarantine(folder, manifest)
+
+
+def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest) -> Iterator[Problem]:
+    told = {
+        "name": (entry.name, shard.name),
+        "split": (entry.split, shard.split),
+        "inputs": (entry.inputs, shard.inputs),
+        "samples": (entry.samples, len(shard.samples.keys)),
+        "quarantined": (entry.quarantined, len(shard.quarantined)),
+        "bytes": (entry.bytes, sum(file.bytes for file in shard.files)),
+    }
+    if not shard.quarantined:
+        rows = list(zip(shard.samples.keys, shard.samples.sources, strict=True))
+        told["inputs of its samples"] = (entry.inputs, shard_inputs(manifest.parts, entry.split, rows))
+    encoding = manifest.settings.encoding
+    planes = plane_shapes(manifest.settings.geometry.canvas, encoding)
+    members = ["maps"] if encoding.container == "tar" else list(planes)
+    told["members"] = (sorted(["image", "meta", *members]), sorted(shard.samples.members))
+    for name, (expected, found) in told.items():
+        if expected != found:
+            yield Problem("inconsistent", entry.manifest.path, None, f"{name} {expected}", str(found))
+
+
+def _check_quarantine(folder: Path, manifest: SetManifest) -> Iterator[Problem]:
+    path = folder / QUARANTINE
+    if path.exists() and path.read_bytes() != canonical_rows(manifest.quarantined):
+        expected = f"the {len(manifest.quarantined)} rows of {SET_MANIFEST}"
+        yield Problem("inconsistent", QUARANTINE, None, expected, "others")

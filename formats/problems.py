@@ -1,0 +1,104 @@
+"""What a verification finds: problems of four kinds, and the report they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from typing import Any, Literal
+
+import click
+
+Kind = Literal["missing", "damaged", "inconsistent", "extra"]
+KINDS: tuple[Kind, ...] = ("missing", "damaged", "inconsistent", "extra")
+_MEANING = {
+    "missing": "named by a manifest, not there",
+    "damaged": "not the bytes that were written",
+    "inconsistent": "whole, but at odds with something else in the set",
+    "extra": "named by no manifest",
+}
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is not as it should be.
+
+    Attributes:
+        kind: "missing", "damaged", "inconsistent" or "extra".
+        path: the file, below the set's folder.
+        key: the sample it concerns, where it concerns one.
+        expected: what should have been there.
+        found: what was there.
+    """
+
+    kind: Kind
+    path: str
+    key: str | None = None
+    expected: str = ""
+    found: str = ""
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """The outcome of a verification.
+
+    Attributes:
+        folder: the set's folder.
+        deep: whether every sample was decoded as well.
+        shards: number of shards the set's manifest names.
+        samples: number of samples it names.
+        files: number of files that were hashed.
+        bytes: number of bytes that were hashed.
+        seconds: wall time.
+        problems: what was found, by kind and path.
+    """
+
+    folder: str
+    deep: bool
+    shards: int
+    samples: int
+    files: int
+    bytes: int
+    seconds: float
+    problems: tuple[Problem, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as docs/format.md describes it."""
+        return {"ok": not self.problems, **asdict(self)}
+
+    def human_text(self) -> str:
+        """Return the report for a terminal: the counts, then the first problems of each kind."""
+        count = len(self.problems)
+        verdict = f"{count} problem{'s' * (count > 1)}" if count else "sound"
+        color = "red" if count else "green"
+        how = "hashed, every sample decoded" if self.deep else "hashed (--deep decodes every sample as well)"
+        lines = [
+            f"{self.folder}: {click.style(verdict, fg=color, bold=True)}",
+            f"  {self.samples} samples in {self.shards} shards; {self.files} files, {self.bytes / 1e6:.2f} MB "
+            f"{how}; {self.seconds:.1f} s",
+        ]
+        for kind, rows in groupby(self.problems, key=lambda problem: problem.kind):
+            lines += [click.style(f"{kind}: {_MEANING[kind]}", bold=True), *_listed(list(rows))]
+        if count:
+            lines.append(
+                "next step: run python -m pipeline.build with the set's configuration: it makes missing and "
+                "damaged shards again and removes extra ones"
+            )
+        return "\n".join(lines)
+
+
+def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:
+    """Return problems by kind, path and key."""
+    return tuple(sorted(problems, key=lambda p: (KINDS.index(p.kind), p.path, p.key or "", p.expected)))
+
+
+def _listed(rows: list[Problem]) -> list[str]:
+    lines = []
+    for problem in rows[:_SHOWN]:
+        lines.append(f"  {problem.path}" + (f", sample {problem.key}" if problem.key is not None else ""))
+        told = (("expected", problem.expected), ("found", problem.found))
+        lines += [f"    {name:<9} {text}" for name, text in told if text]
+    if len(rows) > _SHOWN:
+        lines.append(f"  and {len(rows) - _SHOWN} more (--json lists all)")
+    return lines

@@ -1,0 +1,75 @@
+"""One annotated page to one sample: read, place, clean, render."""
+
+from __future__ import annotations
+
+from formats.errors import SampleError
+from formats.fingerprint import sha256
+from formats.manifest import SetSettings
+from formats.sample import Meta, Points, Sample, Text
+from pipeline.geometry import draw_page, move, place
+from pipeline.images import read_image
+from pipeline.polygons import clean_polygon
+from pipeline.render import render
+from pipeline.sources.record import SourceRecord, SourceText
+
+
+def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, max_pixels: int) -> Sample:
+    """Make a page's sample.
+
+    Raises:
+        SampleError: the image cannot be used, or is no longer the one that was hashed.
+    """
+    data = _read(record)
+    if sha256(data) != image_sha256:
+        raise SampleError(f"{record.key}: the image changed during the build", next_step="build again")
+    image_HWC = read_image(data, exif=settings.geometry.exif, max_pixels=max_pixels)
+    height, width = image_HWC.shape[:2]
+    _check_stated(record, (height, width), settings)
+    placement = place((height, width), settings.geometry)
+    matrix_23 = placement.to_canvas_23
+    cleaned = [clean_polygon(text.polygon_V2) for text in record.texts]
+    polygons = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
+    rendered = render(
+        polygons,
+        [text.dont_care for text in record.texts],
+        settings.geometry.canvas,
+        settings.targets,
+        [polygon.problem for polygon in cleaned],
+    )
+    texts = zip(record.texts, polygons, rendered.statuses, strict=True)
+    meta = Meta(
+        key=record.key,
+        split=record.split,
+        source_size=(height, width),
+        to_canvas_23=matrix_23,
+        texts=tuple(_text(text, polygon_V2, status) for text, polygon_V2, status in texts),
+    )
+    return Sample(draw_page(image_HWC, placement, settings.geometry), rendered.maps, meta)
+
+
+def _check_stated(record: SourceRecord, size: tuple[int, int], settings: SetSettings) -> None:
+    """Refuse a page whose annotation was made on an image of another size: its polygons lie elsewhere."""
+    stated = record.stated_size
+    if stated is None or stated == size:
+        return
+    turned = stated == size[::-1]
+    other = "ignore" if settings.geometry.exif == "apply" else "apply"
+    raise SampleError(
+        f"{record.key}: annotated on an image of another size",
+        expected=f"{stated[0]} x {stated[1]} (height x width), as the annotation says",
+        found=f"{size[0]} x {size[1]}",
+        next_step=f"if EXIF turned it, set geometry.exif={other}" if turned else "annotate this image again",
+    )
+
+
+def _text(text: SourceText, polygon_V2: Points, status: str) -> Text:
+    return Text(polygon_V2=polygon_V2, source_V2=text.polygon_V2, status=status, text=text.text)
+
+
+def _read(record: SourceRecord) -> bytes:
+    try:
+        return record.image.read_bytes()
+    except OSError as error:
+        raise SampleError(
+            f"{record.key}: the image cannot be read", found=error.strerror or str(error)
+        ) from None

@@ -1,0 +1,127 @@
+"""From annotations to a plan: which shard holds which samples, and under which fingerprints.
+
+Samples are assigned by the hash of their key. A shard holds the keys of one split whose hashes begin with the
+same bits; one that would hold more than `layout.samples_per_shard` splits in two by the next bit. So a sample
+that is added, changed or removed touches its own shard and, at most, makes it split or merge.
+
+A shard's name ends in the fingerprint of its inputs: a shard of that name that exists is the shard wanted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from formats.fingerprint import Fingerprint, digest_pairs
+from formats.manifest import SetSettings, shard_inputs
+from pipeline.sources.record import Annotations, Rejected, SourceRecord
+
+NAME_DIGITS = 12
+
+
+@dataclass(frozen=True)
+class PlannedSample:
+    """A sample to make: its annotation, its image's SHA-256, the fingerprint of both."""
+
+    record: SourceRecord
+    image_sha256: str
+    source: str
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """A shard to have: its name, split, the fingerprint of its inputs, its samples sorted by key."""
+
+    name: str
+    split: str
+    inputs: str
+    samples: tuple[PlannedSample, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a set must hold."""
+
+    settings: SetSettings
+    fingerprint: Fingerprint
+    shards: tuple[PlannedShard, ...]
+    rejected: tuple[Rejected, ...]
+
+    @property
+    def samples(self) -> int:
+        """Number of samples that are planned, rejected ones not counted."""
+        return sum(len(shard.samples) for shard in self.shards)
+
+
+def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: SetSettings) -> Plan:
+    """Plan a set.
+
+    Args:
+        annotations: what the source holds.
+        hashes: SHA-256 of each record's image, by key.
+        settings: what decides the stored bytes.
+    """
+    samples = [
+        PlannedSample(record, hashes[record.key], source_digest(record, hashes[record.key]))
+        for record in sorted(annotations.records, key=lambda record: (record.split, record.key))
+    ]
+    parts = settings.part_digests()
+    parts["source"] = digest_pairs((sample.record.key, sample.source) for sample in samples)
+    shards = []
+    for split, members in groupby(samples, key=lambda sample: sample.record.split):
+        buckets = _buckets(list(members), settings.layout.samples_per_shard)
+        shards += [_shard(parts, split, prefix, bucket) for prefix, bucket in buckets.items()]
+    shards.sort(key=lambda shard: shard.name)
+    return Plan(settings, Fingerprint(parts), tuple(shards), annotations.rejected)
+
+
+def _shard(
+    parts: Mapping[str, str], split: str, prefix: str, samples: Sequence[PlannedSample]
+) -> PlannedShard:
+    inputs = shard_inputs(parts, split, [(sample.record.key, sample.source) for sample in samples])
+    digits = inputs.partition(":")[2][:NAME_DIGITS]
+    return PlannedShard(f"{split}-{prefix or 'all'}-{digits}", split, inputs, tuple(samples))
+
+
+def _buckets(samples: list[PlannedSample], capacity: int, prefix: str = "") -> dict[str, list[PlannedSample]]:
+    if len(samples) <= capacity:
+        return {prefix: samples} if samples else {}
+    halves: dict[str, list[PlannedSample]] = {"0": [], "1": []}
+    for sample in samples:
+        halves[_hash_bit(sample.record.key, len(prefix))].append(sample)
+    return {
+        name: bucket
+        for bit, half in halves.items()
+        for name, bucket in _buckets(half, capacity, prefix + bit).items()
+    }
+
+
+def _hash_bit(key: str, position: int) -> str:
+    byte = hashlib.sha256(key.encode()).digest()[position // 8]
+    return str(byte >> (7 - position % 8) & 1)
+
+
+def source_digest(record: SourceRecord, image_sha256: str) -> str:
+    """Return the fingerprint of what a sample is made of: its key, split, image bytes and annotation.
+
+    Two records with the same fingerprint give the same stored bytes under the same settings.
+
+    The texts go in as binary (count of vertices, float64 coordinates, flag, transcription), since canonical
+    JSON of a million polygons takes minutes.
+    """
+    whole = hashlib.sha256()
+    for word in (record.key, record.split, image_sha256):
+        whole.update(_prefixed(word.encode()))
+    whole.update(struct.pack("<QQ", *(record.stated_size or (0, 0))))
+    for text in record.texts:
+        whole.update(struct.pack("<I?", len(text.polygon_V2), text.dont_care))
+        whole.update(text.polygon_V2.astype("<f8").tobytes())
+        whole.update(b"\0" if text.text is None else b"\1" + _prefixed(text.text.encode()))
+    return f"sha256-ts1:{whole.hexdigest()}"
+
+
+def _prefixed(data: bytes) -> bytes:
+    return struct.pack("<Q", len(data)) + data

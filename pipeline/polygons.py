@@ -1,0 +1,136 @@
+"""Cleaning of one annotated polygon: from what people and tools write to a simple ring, or why not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from formats.errors import SampleError
+from formats.sample import Points
+
+MAX_VERTICES = 1_000
+MAX_COORDINATE = 1e9
+MIN_THICKNESS = 1e-6
+"""Pixels: an area of at most this times the perimeter is none, but round-off of collinear points."""
+MIN_SHARE = 0.9
+"""Of the area of a self-crossing polygon, what its largest piece must hold to stand for the whole."""
+
+Problem = Literal["degenerate", "self_crossing"]
+
+
+@dataclass(frozen=True)
+class CleanPolygon:
+    """A polygon that a renderer can take.
+
+    Attributes:
+        polygon_V2: float64 (V, 2). Without a problem: a simple ring of at least three distinct vertices and
+            some area, the last vertex not repeating the first. "degenerate": the distinct vertices, which
+            enclose nothing (V may be 0). "self_crossing": the convex hull, to be masked as don't-care.
+        problem: why the text cannot be learnt; None where it can.
+    """
+
+    polygon_V2: Points
+    problem: Problem | None = None
+
+
+def clean_polygon(polygon_V2: Points) -> CleanPolygon:
+    """Clean one annotated polygon (V, 2), in pixels of any plane.
+
+    - Vertices that repeat the one before them, and a last one that repeats the first, are dropped.
+    - A simple ring is returned as annotated: its first vertex, its sense of rotation and its coordinates,
+      inside the page or not.
+    - Fewer than three vertices, or no area: "degenerate".
+    - A ring that crosses or touches itself becomes the outline of its non-zero fill (the points it winds
+      around, as SVG and Clipper define it), without holes. If that is in several pieces, the largest stands
+      for the whole if it holds 90 % of their area; otherwise "self_crossing". An outline keeps the sense of
+      rotation of the annotated signed area and starts at its smallest vertex (by x, then y).
+
+    Raises:
+        SampleError: not (V, 2), not finite or beyond +-1e9, or more than 1,000 vertices.
+    """
+    polygon_V2 = _checked(polygon_V2)
+    ring_V2 = _without_repeats(polygon_V2)
+    if len(ring_V2) < 3 or len(np.unique(ring_V2, axis=0)) < 3:
+        return CleanPolygon(ring_V2, "degenerate")
+    polygon = shapely.Polygon(ring_V2)
+    if shapely.is_valid(polygon):
+        return CleanPolygon(ring_V2, "degenerate" if _is_thin(polygon.area, polygon.length) else None)
+    return _resolved(ring_V2)
+
+
+def _checked(polygon_V2: Points) -> Points:
+    polygon_V2 = np.asarray(polygon_V2, dtype=np.float64)
+    if polygon_V2.ndim != 2 or polygon_V2.shape[1] != 2:
+        raise SampleError("polygon", expected="an array of shape (V, 2)", found=f"shape {polygon_V2.shape}")
+    if len(polygon_V2) > MAX_VERTICES:
+        raise SampleError("polygon", expected=f"at most {MAX_VERTICES} vertices", found=str(len(polygon_V2)))
+    if not (np.abs(polygon_V2) <= MAX_COORDINATE).all():
+        raise SampleError("polygon", expected="finite coordinates within +-1e9", found="others")
+    return polygon_V2
+
+
+def _without_repeats(polygon_V2: Points) -> Points:
+    keep_V = np.ones(len(polygon_V2), dtype=bool)
+    keep_V[1:] = (polygon_V2[1:] != polygon_V2[:-1]).any(axis=1)
+    ring_V2 = polygon_V2[keep_V]
+    closed = len(ring_V2) > 1 and bool((ring_V2[0] == ring_V2[-1]).all())
+    return ring_V2[:-1] if closed else ring_V2
+
+
+def _is_thin(area: float, length: float) -> bool:
+    return bool(area <= MIN_THICKNESS * length)
+
+
+def _resolved(ring_V2: Points) -> CleanPolygon:
+    """Resolve a ring that crosses or touches itself by its non-zero fill."""
+    pieces = _filled_pieces(ring_V2)
+    areas = shapely.area(pieces)
+    if not len(pieces) or _is_thin(areas.sum(), shapely.LinearRing(ring_V2).length):
+        return CleanPolygon(ring_V2, "degenerate")
+    if areas.max() >= MIN_SHARE * areas.sum():
+        return CleanPolygon(_canonical(pieces[areas.argmax()], ring_V2))
+    return CleanPolygon(
+        _canonical(shapely.convex_hull(shapely.MultiPoint(ring_V2)), ring_V2), "self_crossing"
+    )
+
+
+def _filled_pieces(ring_V2: Points) -> NDArray[np.object_]:
+    """Return the pieces of the non-zero fill as shapely polygons without holes."""
+    crossings_are_nodes = shapely.union_all([shapely.LinearRing(ring_V2)])
+    faces: NDArray[np.object_] = shapely.get_parts(shapely.polygonize([crossings_are_nodes]))
+    if not len(faces):
+        return faces
+    inner_F2 = shapely.get_coordinates(shapely.point_on_surface(faces))
+    filled = faces[[winding_number(ring_V2, point) != 0 for point in inner_F2]]
+    parts = shapely.get_parts(shapely.union_all(filled))
+    outlines: NDArray[np.object_] = shapely.polygons(shapely.get_exterior_ring(parts))
+    return outlines
+
+
+def winding_number(ring_V2: Points, point_2: Points) -> int:
+    """Return how often a ring winds around a point that is not on it (Sunday's crossing rule)."""
+    start_V2 = ring_V2 - point_2
+    end_V2 = np.roll(start_V2, -1, axis=0)
+    left_V = start_V2[:, 0] * end_V2[:, 1] - end_V2[:, 0] * start_V2[:, 1]
+    upward = (start_V2[:, 1] <= 0) & (end_V2[:, 1] > 0) & (left_V > 0)
+    downward = (start_V2[:, 1] > 0) & (end_V2[:, 1] <= 0) & (left_V < 0)
+    return int(upward.sum()) - int(downward.sum())
+
+
+def _canonical(piece: shapely.Polygon, annotated_V2: Points) -> Points:
+    """Return a piece's ring, so that neither its start nor its sense depend on the geometry library."""
+    ring_V2: Points = shapely.get_coordinates(shapely.get_exterior_ring(piece))[:-1]
+    if (signed_area(ring_V2) < 0) != (signed_area(annotated_V2) < 0):
+        ring_V2 = ring_V2[::-1]
+    first = int(np.lexsort((ring_V2[:, 1], ring_V2[:, 0]))[0])
+    return np.ascontiguousarray(np.roll(ring_V2, -first, axis=0))
+
+
+def signed_area(ring_V2: Points) -> float:
+    """Return the area of a ring by the shoelace formula; positive where it runs clockwise on the screen."""
+    x_V, y_V = (ring_V2 - ring_V2[0]).T
+    return 0.5 * float(np.dot(x_V, np.roll(y_V, -1)) - np.dot(y_V, np.roll(x_V, -1)))

@@ -1,0 +1,84 @@
+"""What one worker does: make a shard and its manifest, whole or not at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from formats.errors import SampleError
+from formats.fingerprint import sha256
+from formats.manifest import (
+    SHARD_FOLDER,
+    FileRecord,
+    Quarantined,
+    SetSettings,
+    ShardEntry,
+    ShardManifest,
+)
+from formats.members import encode_sample
+from formats.shards import shard_writer
+from formats.storage import write_whole
+from pipeline.page import make_sample
+from pipeline.plan import PlannedShard
+
+
+@dataclass(frozen=True)
+class ShardJob:
+    """A shard to write into a set's folder."""
+
+    folder: Path
+    shard: PlannedShard
+    settings: SetSettings
+    max_pixels: int
+
+
+def write_shard(job: ShardJob) -> ShardManifest:
+    """Write a shard, then its manifest; samples that cannot be used are listed there with their reason."""
+    shard, settings = job.shard, job.settings
+    folder = job.folder / SHARD_FOLDER
+    writer = shard_writer(folder, shard.name, SHARD_FOLDER, settings.geometry.canvas, settings.encoding)
+    quarantined = []
+    try:
+        for planned in shard.samples:
+            try:
+                sample = make_sample(planned.record, planned.image_sha256, settings, job.max_pixels)
+            except SampleError as error:
+                quarantined.append(
+                    _quarantined(planned.record.key, shard.split, error, planned.record.annotation)
+                )
+                continue
+            writer.add(encode_sample(sample, planned.source, settings.encoding))
+        written = writer.finish()
+    except BaseException:
+        writer.abandon()
+        raise
+    manifest = ShardManifest(
+        name=shard.name,
+        split=shard.split,
+        inputs=shard.inputs,
+        files=written.files,
+        samples=written.samples,
+        quarantined=quarantined,
+    )
+    write_whole(folder / f"{shard.name}.json", manifest.dump())
+    return manifest
+
+
+def _quarantined(key: str, split: str, error: SampleError, where: str) -> Quarantined:
+    return Quarantined(key=key, split=split, reason=" ".join(str(error).split()), where=where)
+
+
+def shard_entry(manifest: ShardManifest) -> ShardEntry:
+    """Return a shard's line in the set's manifest."""
+    data = manifest.dump()
+    return ShardEntry(
+        name=manifest.name,
+        split=manifest.split,
+        inputs=manifest.inputs,
+        samples=len(manifest.samples.keys),
+        quarantined=len(manifest.quarantined),
+        bytes=sum(file.bytes for file in manifest.files),
+        manifest=FileRecord(
+            path=f"{SHARD_FOLDER}/{manifest.name}.json", bytes=len(data), sha256=sha256(data)
+        ),
+    )

@@ -1,0 +1,92 @@
+"""From the entries of all splits to records and rejected samples, each key once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from formats.errors import SourceError
+from pipeline.sources.image_paths import image_path, locate, printable
+from pipeline.sources.record import Annotations, Entry, Rejected, SourceRecord, UnusableError
+from pipeline.sources.settings import SourceSettings
+
+ReadSplit = Callable[[SourceSettings, str], Iterator[Entry]]
+
+
+def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
+    """Read every split, find the images, and settle images that stand there more than once.
+
+    Raises:
+        SourceError: no such root, or a key in two splits; and what `read_split` raises.
+    """
+    root = settings.root.resolve()
+    if not root.is_dir():
+        raise SourceError(
+            f"source root {settings.root}",
+            expected="a folder",
+            found="a file" if root.exists() else "nothing there",
+            next_step="set source.root=PATH",
+        )
+    records: list[SourceRecord] = []
+    rejected: list[Rejected] = []
+    split_of: dict[str, str] = {}
+    for split in sorted(settings.splits):
+        samples: dict[str, list[SourceRecord | Rejected]] = defaultdict(list)
+        for entry in read_split(settings, split):
+            sample = _sample(settings, root, split, entry)
+            samples[sample.key].append(sample)
+        for key in sorted(samples):
+            _check_split(split_of, key, split)
+            sample = _settle(samples[key])
+            if isinstance(sample, SourceRecord):
+                records.append(sample)
+            else:
+                rejected.append(sample)
+    return Annotations(tuple(records), tuple(rejected))
+
+
+def _sample(settings: SourceSettings, root: Path, split: str, entry: Entry) -> SourceRecord | Rejected:
+    key = printable(entry.image)
+    problem = entry.problem
+    try:
+        if not entry.unnamed:
+            folder = settings.images_folder(split) if entry.folder is None else entry.folder
+            path = image_path(folder, entry.image, settings.image_path == "name")
+            key = path.key
+            if problem is None:
+                image = locate(root, path)
+                return SourceRecord(key, split, image, entry.texts, entry.where, entry.stated_size)
+    except UnusableError as error:
+        problem = problem or error.reason
+    return Rejected(key, split, printable(problem or "names no image", limit=1000), entry.where)
+
+
+def _settle(samples: list[SourceRecord | Rejected]) -> SourceRecord | Rejected:
+    first = samples[0]
+    for other in samples[1:]:
+        same = (
+            isinstance(first, SourceRecord)
+            and isinstance(other, SourceRecord)
+            and (first.texts, first.stated_size) == (other.texts, other.stated_size)
+        )
+        if not same:
+            places = " and ".join(dict.fromkeys(_where(sample) for sample in samples))
+            reason = f"expected one annotation, found {len(samples)} that differ or cannot be read: {places}"
+            return Rejected(first.key, first.split, reason, _where(first))
+    return first
+
+
+def _where(sample: SourceRecord | Rejected) -> str:
+    return sample.annotation if isinstance(sample, SourceRecord) else sample.where
+
+
+def _check_split(split_of: dict[str, str], key: str, split: str) -> None:
+    other = split_of.setdefault(key, split)
+    if other != split:
+        raise SourceError(
+            f"image {key!r}",
+            expected="an image in one split",
+            found=f"it in {other!r} and in {split!r}",
+            next_step="take it out of one of them: a page learnt from must not judge what was learnt",
+        )

@@ -1,0 +1,74 @@
+"""ICDAR 2015 and SROIE text (`x1,y1,...,x4,y4,text`) and ICDAR 2013 text (`x1,y1,x2,y2,"text"`).
+
+Robust Reading Competition, tasks 4.1 (2015), 2.1 (2013) and SROIE task 1. The text is all that follows the
+numbers, commas included; it may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipeline.sources.pairs import read_pairs
+from pipeline.sources.reading import text_lines
+from pipeline.sources.record import Entry, SourceText, UnusableError
+from pipeline.sources.settings import SourceSettings
+from pipeline.sources.text_fields import leading_numbers
+from pipeline.sources.values import box_polygon, coordinate, flat_polygon, make_text, shown
+
+
+def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
+    """Yield the entries of one split; see pairs.read_pairs."""
+    return read_pairs(settings, split, lambda data: parse_texts(data, settings.dont_care))
+
+
+def parse_texts(data: bytes, dont_care: tuple[str, ...]) -> tuple[SourceText, ...]:
+    """Parse the bytes of one annotation file.
+
+    Raises:
+        UnusableError: with the line that is neither of the two forms.
+    """
+    texts = []
+    for number, line in text_lines(data):
+        try:
+            texts.append(parse_line(line, dont_care))
+        except UnusableError as error:
+            raise UnusableError(error.reason, number) from None
+    return tuple(texts)
+
+
+def parse_line(line: str, dont_care: tuple[str, ...]) -> SourceText:
+    """Parse one line, a quadrilateral or a box.
+
+    A line is a quadrilateral if it begins with eight numbers. Otherwise it is a box if it begins with four
+    numbers, separated by commas or by blanks, and what follows is nothing, a quoted text, one field, or two
+    or three fields of which the first is no number: a damaged quadrilateral is thus refused, not taken for a
+    box.
+
+    Raises:
+        UnusableError: the line has neither form.
+    """
+    fields = line.split(",")
+    numbers = leading_numbers(fields[:8])
+    if len(numbers) == 8:
+        text = ",".join(fields[8:]) if len(fields) > 8 else None
+        return make_text(flat_polygon(numbers, "polygon"), text, dont_care)
+    for parts in (fields, line.split(maxsplit=4)):
+        numbers = leading_numbers(parts[:4])
+        if len(numbers) == 4 and _ends_as_box(parts[4:]):
+            x1, y1, x2, y2 = (coordinate(number, "box") for number in numbers)
+            text = _unquoted(",".join(parts[4:])) if len(parts) > 4 else None
+            return make_text(box_polygon(x1, y1, x2, y2), text, dont_care)
+    raise UnusableError(f"expected 8 numbers and a text, or 4 numbers and a quoted text, found {shown(line)}")
+
+
+def _ends_as_box(rest: list[str]) -> bool:
+    if not rest or len(rest) == 1 or rest[0].lstrip().startswith('"'):
+        return True
+    return len(rest) < 4 and not leading_numbers(rest[:1])
+
+
+def _unquoted(text: str) -> str:
+    stripped = text.strip()
+    if len(stripped) >= 2 and stripped[0] == stripped[-1] == '"':
+        return stripped[1:-1].replace('\\"', '"')
+    return text

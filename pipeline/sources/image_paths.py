@@ -1,0 +1,92 @@
+"""From an image's path in an annotation to a key and a file that never lies outside the source root."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.sources.record import UnusableError
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+@dataclass(frozen=True)
+class ImagePath:
+    """Where an image lies: its path below the root as spelled, and its key (the same in NFC)."""
+
+    spelled: str
+    key: str
+
+
+def image_path(folder: str, written: str, only_name: bool = False) -> ImagePath:
+    """Return the path below the root of an image written in an annotation; touches no disk.
+
+    Backslashes count as separators; `.` and `..` are resolved by their text, so that the key and the file
+    opened are the same whatever links the folders hold.
+
+    Args:
+        folder: the folder that `written` is relative to, relative to the root.
+        written: the path in the annotation.
+        only_name: drop the folders of `written`.
+
+    Raises:
+        UnusableError: no name, control characters or broken Unicode in it, absolute, or it leaves the root.
+    """
+    path = written.replace("\\", "/")
+    if only_name:
+        path = path.rsplit("/", 1)[-1]
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
+        raise UnusableError(f"expected an image path, found one with control characters: {written[:200]!a}")
+    if path.startswith("/") or _DRIVE.match(path):
+        raise UnusableError(
+            f"expected an image path below the source root, found an absolute one: {written!r}"
+        )
+    spelled = posixpath.normpath(posixpath.join(folder, path))
+    if not path or path.endswith("/") or spelled == ".":
+        raise UnusableError(f"expected an image path, found {written!r}")
+    if posixpath.isabs(spelled) or spelled.split("/")[0] == "..":
+        raise UnusableError(
+            f"expected an image path below the source root, found one that leaves it: {written!r}"
+        )
+    return ImagePath(spelled, unicodedata.normalize("NFC", spelled))
+
+
+def locate(root: Path, path: ImagePath) -> Path:
+    """Return the file of an image path: as spelled, or else in NFC or NFD (file systems differ).
+
+    Args:
+        root: the source root, resolved.
+        path: what `image_path` returned.
+
+    Raises:
+        UnusableError: there is no such file, or it is reached over a link that leaves the root.
+    """
+    for spelled in (path.spelled, path.key, unicodedata.normalize("NFD", path.spelled)):
+        file = root / spelled
+        try:
+            if not file.is_file():
+                continue
+            inside = file.resolve(strict=True).is_relative_to(root)
+        except (OSError, RuntimeError) as error:
+            reason = getattr(error, "strerror", None) or "a circle of links"
+            raise UnusableError(f"image {path.key!r} cannot be opened: {reason}") from None
+        if not inside:
+            raise UnusableError(f"image {path.key!r} is a link that leaves the source root")
+        return file
+    raise UnusableError(f"image {path.key!r} does not exist below the source root")
+
+
+def relative_name(root: Path, file: Path) -> str:
+    """Return a file's path relative to the root, for messages: the same wherever the root lies."""
+    return printable(Path(os.path.relpath(file, root)).as_posix())
+
+
+def printable(name: str, limit: int = 300) -> str:
+    """Return a name that can stand in a message, a JSON file and a key, whatever it was made of."""
+    text = name[:limit].encode("utf-8", "backslashreplace").decode("utf-8")
+    shown = "".join(c if unicodedata.category(c) != "Cc" else ascii(c)[1:-1] for c in text)
+    return unicodedata.normalize("NFC", shown)

@@ -1,0 +1,116 @@
+"""Images paired with annotation files of their own, by a list file or by two folders."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from formats.errors import SourceError
+from pipeline.sources.image_paths import image_path, locate, relative_name
+from pipeline.sources.reading import broken_file, make_entry, read_bytes, text_lines
+from pipeline.sources.record import Entry, SourceText, UnusableError
+from pipeline.sources.settings import FolderPair, SourceSettings
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+GT_NAMES = ("{stem}.txt", "gt_{stem}.txt", "{name}.txt", "gt_{name}.txt", "poly_gt_{stem}.txt")
+
+ParseText = Callable[[bytes], tuple[SourceText, ...]]
+
+
+def read_pairs(settings: SourceSettings, split: str, parse: ParseText) -> Iterator[Entry]:
+    """Yield an entry for each image of a split whose annotation is a text file of its own.
+
+    Raises:
+        SourceError: the list or a folder cannot be read, or a line of the list is no `image<TAB>annotation`.
+    """
+    value = settings.splits[split]
+    if isinstance(value, FolderPair):
+        folder = posixpath.join(settings.images_folder(split), value.images)
+        return _folder_entries(settings.root, folder, settings.root / value.gt, parse)
+    return _list_entries(settings, value, parse)
+
+
+def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Iterator[Entry]:
+    root = settings.root
+    list_file = root / value
+    for number, line in text_lines(read_bytes(root, list_file)):
+        image, tab, gt = (part.strip() for part in line.partition("\t"))
+        if not (tab or gt) or not image or not gt:
+            raise broken_file(
+                root, list_file, repr(line[:100]), expected="lines of image<TAB>annotation file", line=number
+            )
+        where = f"{relative_name(root, list_file)}:{number}"
+        try:
+            gt_file = locate(root.resolve(), image_path("", gt))
+        except UnusableError as error:
+            yield Entry(image, where, problem=f"its annotation: {error.reason}")
+            continue
+        yield _pair_entry(root, image, gt_file, parse)
+
+
+def _pair_entry(root: Path, image: str, gt_file: Path, parse: ParseText, folder: str | None = None) -> Entry:
+    def texts() -> tuple[SourceText, ...]:
+        try:
+            data = gt_file.read_bytes()
+        except OSError as error:
+            raise UnusableError(f"its annotation cannot be read: {error.strerror}") from None
+        return parse(data)
+
+    return make_entry(image, relative_name(root, gt_file), texts, folder=folder)
+
+
+def _folder_entries(root: Path, images_folder: str, gt_folder: Path, parse: ParseText) -> Iterator[Entry]:
+    images = [name for name in _files(root / images_folder) if name.suffix.lower() in IMAGE_SUFFIXES]
+    gts = {name for name in _files(gt_folder) if name.suffix.lower() == ".txt"}
+    named = {image: [name for name in _gt_names(image) if name in gts] for image in images}
+    claims = Counter(gt for found in named.values() for gt in found)
+    for image, found in named.items():
+        problem = _pairing_problem(found, claims)
+        if problem is None:
+            yield _pair_entry(root, str(image), gt_folder / found[0], parse, images_folder)
+        else:
+            yield Entry(str(image), relative_name(root, gt_folder), problem=problem, folder=images_folder)
+    for gt in sorted(gts - set(claims)):
+        name = relative_name(root, gt_folder / gt)
+        yield Entry(
+            name,
+            name,
+            problem=f"no image of this annotation in {images_folder or 'the source root'!r}",
+            unnamed=True,
+        )
+
+
+def _gt_names(image: PurePosixPath) -> Iterable[PurePosixPath]:
+    names = (pattern.format(stem=image.stem, name=image.name) for pattern in GT_NAMES)
+    return (image.with_name(name) for name in dict.fromkeys(names))
+
+
+def _pairing_problem(found: list[PurePosixPath], claims: Counter[PurePosixPath]) -> str | None:
+    if not found:
+        return f"expected an annotation file named {' or '.join(GT_NAMES)}, found none"
+    if len(found) > 1:
+        return f"expected one annotation file, found {' and '.join(map(str, found))}"
+    if claims[found[0]] > 1:
+        return f"expected an annotation file of its own, found {found[0]} belonging to several images"
+    return None
+
+
+def _files(folder: Path) -> list[PurePosixPath]:
+    names: list[PurePosixPath] = []
+
+    def failed(error: OSError) -> None:
+        raise SourceError(
+            f"folder {folder}",
+            expected="a readable folder",
+            found=error.strerror or str(error),
+            next_step="mend source.root or source.splits",
+        )
+
+    for parent, folders, files in os.walk(folder, onerror=failed):
+        folders.sort()
+        below = Path(parent).relative_to(folder).as_posix()
+        names += [PurePosixPath(below) / file for file in files]
+    return sorted(names)

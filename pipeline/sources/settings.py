@@ -1,0 +1,74 @@
+"""The `source` section of a build configuration."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from formats.spec import Section
+
+PAIRED_FORMATS = ("icdar", "polygons")
+_SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def below_root(folder: str) -> str:
+    """Return a folder relative to the root with forward slashes, "" for the root itself.
+
+    Raises:
+        ValueError: absolute, or it leaves the root.
+    """
+    path = posixpath.normpath(folder.replace("\\", "/")) if folder else "."
+    if posixpath.isabs(path) or path.split("/")[0] == ".." or re.match(r"[A-Za-z]:", path):
+        raise ValueError("must be a folder below root")
+    return "" if path == "." else path
+
+
+Folder = Annotated[str, AfterValidator(below_root)]
+
+
+class FolderPair(Section):
+    """A folder of images and a folder of their annotation files, paired by name (pairs.py)."""
+
+    images: Folder = Field(description="folder of images, relative to `source.images`")
+    gt: str = Field(description="folder of annotation files, relative to the source root or absolute")
+
+
+class SourceSettings(Section):
+    """Where pages and their annotations lie; docs/sources.md has an example for each format."""
+
+    format: Literal["ufo", "icdar", "polygons", "paddle", "labelme", "coco", "mmocr0", "mmocr1"]
+    root: Path = Field(description="no image outside this folder is ever read")
+    splits: dict[str, str | FolderPair] = Field(
+        min_length=1,
+        description="split name -> annotation file, relative to root or absolute (icdar, polygons: a list of "
+        "image<TAB>annotation lines, or a pair of folders; labelme: a pattern such as train/*.json)",
+    )
+    images: Folder = Field(
+        "",
+        description="folder below root that image names in annotations are relative to; {split} stands for "
+        "the split's name; empty: root itself (labelme: the annotation file's folder)",
+    )
+    image_path: Literal["full", "name"] = Field(
+        "full", description="name: of an image path in an annotation only the file name counts"
+    )
+    dont_care: tuple[str, ...] = Field(("###", "*"), description="transcriptions that mean don't-care")
+    max_pixels: int = Field(178_956_970, ge=1, description="largest page, pixels, checked before decoding")
+
+    @model_validator(mode="after")
+    def _possible(self) -> SourceSettings:
+        for split, value in self.splits.items():
+            if not _SPLIT_NAME.fullmatch(split):
+                raise ValueError(f"splits.{split}: a split's name is made of letters, digits, '_', '-', '.'")
+            if isinstance(value, FolderPair) and self.format not in PAIRED_FORMATS:
+                raise ValueError(
+                    f"splits.{split}: format {self.format} reads an annotation file, not a pair of folders"
+                )
+        return self
+
+    def images_folder(self, split: str) -> str:
+        """Return `images` for one split, forward slashes, relative to root."""
+        return self.images.replace("{split}", split)

@@ -1,0 +1,70 @@
+"""What a person reads after a build."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from pipeline.assemble import BuildReport
+
+
+def summary(report: BuildReport) -> str:
+    """Return the summary of a build, a fact a line."""
+    manifest = report.manifest
+    splits = ", ".join(f"{count} {name}" for name, count in sorted(manifest.splits.items()))
+    lines = [
+        f"{report.folder}: {sum(manifest.splits.values())} samples ({splits}) in {len(report.shards)} shards",
+        f"  fingerprint  {manifest.fingerprint}",
+        f"  made         {_made(report)}",
+        f"  texts        {_texts(report.texts)}",
+        f"  bytes        {_bytes(report)}",
+    ]
+    return "\n".join(lines + _quarantined(report))
+
+
+def _made(report: BuildReport) -> str:
+    if not report.made:
+        return "nothing: every shard stands" + (
+            f"; {report.removed} old files removed" if report.removed else ""
+        )
+    rate = report.made_samples / max(report.seconds, 1e-9)
+    kept = len(report.shards) - report.made
+    return (
+        f"{report.made} shards, {report.made_samples} samples in {report.seconds:.1f} s ({rate:.1f}/s); "
+        f"{kept} stood already; {report.removed} old files removed"
+    )
+
+
+def _texts(texts: Counter[str]) -> str:
+    total = sum(texts.values())
+    if not total:
+        return "none: every page is background"
+    ignored = ", ".join(
+        f"{count} {status} ({count / total:.1%})"
+        for status, count in sorted(texts.items())
+        if status != "care"
+    )
+    line = f"{total}: {texts['care']} to learn" + (f", {ignored} ignored" if ignored else "")
+    if texts["too_small"] > 0.05 * total:
+        line += "\n               many are below targets.min_size: a larger geometry.canvas keeps more"
+    return line
+
+
+def _bytes(report: BuildReport) -> str:
+    samples = max(sum(report.manifest.splits.values()), 1)
+    members = report.bytes_by_member
+    image, meta = members.pop("image", 0), members.pop("meta", 0)
+    maps = sum(members.values())
+    whole = sum(entry.bytes for entry in report.manifest.shards)
+    return (
+        f"{whole / 1e6:.2f} MB; a sample: image {image / samples / 1e3:.1f} kB, "
+        f"maps {maps / samples / 1e3:.1f} kB, meta {meta / samples / 1e3:.1f} kB"
+    )
+
+
+def _quarantined(report: BuildReport) -> list[str]:
+    rows = report.manifest.quarantined
+    if not rows:
+        return ["  quarantined  none"]
+    shown = [f"    {row.key} ({row.where}): {row.reason}" for row in rows[:10]]
+    more = [f"    and {len(rows) - 10} more, in quarantine.jsonl"] if len(rows) > 10 else []
+    return [f"  quarantined  {len(rows)}", *shown, *more]

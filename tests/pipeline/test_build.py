@@ -1,0 +1,172 @@
+"""The build as a user runs it: whole sets, unfinished ones, changed ones."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from made_pages import made_config, made_page, made_pages
+
+from formats.errors import TextshardsError, UsageError
+from formats.settings import validate_settings
+from formats.shards import ShardSet
+from pipeline.assemble import BuildReport, build
+from pipeline.config import BuildConfig
+from pipeline.summary import summary
+
+VOLATILE = {"provenance.json", ".stat-cache.json", ".lock"}
+
+
+def run(folder: Path, root: Path, *splits: str, **sections: dict[str, object]) -> BuildReport:
+    config = validate_settings(BuildConfig, made_config(root, *splits, **sections), "test")
+    return build(config, folder, command=["test"])
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file() and path.name not in VOLATILE)
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    return made_pages(tmp_path / "pages", 7)
+
+
+@pytest.mark.parametrize("container", ["tar", "zarr"])
+@pytest.mark.parametrize("maps", ["distance", "planes"])
+def test_same_bytes_for_one_worker_and_two(tmp_path: Path, pages: Path, container: str, maps: str) -> None:
+    encoding = {"container": container, "maps": maps}
+    one = run(tmp_path / "one", pages, encoding=encoding)
+    two = run(tmp_path / "two", pages, encoding=encoding, runtime={"workers": 2})
+    assert one.manifest.splits == {"train": 7}
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+    assert two.made == len(two.shards) > 2
+
+
+def test_what_was_built_reads_back(tmp_path: Path, pages: Path) -> None:
+    run(tmp_path / "set", pages)
+    shards = ShardSet(tmp_path / "set")
+    assert len(shards) == 7
+    sample = shards.sample(3)
+    assert [text.status for text in sample.meta.texts] == ["care", "care", "too_small", "dont_care"]
+    assert sample.image_HWC.shape == (128, 160, 3)
+    maps = sample.maps.target_maps(0.4)
+    assert maps.prob_HW.any() and not maps.prob_HW.all()
+    assert not maps.prob_mask_HW[105, 138]  # inside the don't-care text, 1.25 times its source coordinates
+
+
+def test_nothing_to_do_makes_nothing(tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(tmp_path / "set", pages)
+    before = content(tmp_path / "set")
+    monkeypatch.setattr("pipeline.assemble.write_shard", lambda job: pytest.fail(f"rendered {job}"))
+    report = run(tmp_path / "set", pages)
+    assert report.made == 0
+    assert content(tmp_path / "set") == before
+
+
+@pytest.mark.parametrize("change", ["image", "annotation", "removed", "added", "setting"])
+def test_a_changed_source_ends_as_a_build_from_nothing(tmp_path: Path, pages: Path, change: str) -> None:
+    run(tmp_path / "set", pages)
+    sections: dict[str, dict[str, object]] = {}
+    made = 1
+    if change == "image":
+        (pages / "train/page_3.jpg").write_bytes(made_page(99))
+    elif change == "annotation":
+        with (pages / "train/page_3.txt").open("a") as file:
+            file.write("50,70,90,70,90,90,50,90,more\n")
+    elif change == "removed":
+        lines = (pages / "train_list.txt").read_text().splitlines()
+        (pages / "train_list.txt").write_text("\n".join(lines[1:]))
+    elif change == "added":
+        made_pages(pages, 8)
+    else:
+        sections["targets"] = {"shrink_ratio": 0.5}
+        made = len(list((tmp_path / "set/shards").glob("*.tar")))
+    report = run(tmp_path / "set", pages, **sections)
+    run(tmp_path / "fresh", pages, **sections)
+    assert content(tmp_path / "set") == content(tmp_path / "fresh")
+    assert report.made == made or change in ("added", "removed")
+    assert report.made < len(report.shards) or change == "setting"
+
+
+def test_a_damaged_shard_is_made_again(tmp_path: Path, pages: Path) -> None:
+    run(tmp_path / "set", pages)
+    before = content(tmp_path / "set")
+    for name in ("tar", "json"):
+        victim = sorted((tmp_path / "set/shards").glob(f"*.{name}"))[0]
+        data = bytearray(victim.read_bytes())
+        data[700] ^= 4
+        victim.write_bytes(data)
+        assert run(tmp_path / "set", pages).made == 1
+        assert content(tmp_path / "set") == before
+
+
+def test_an_interrupted_build_goes_on(tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipeline import assemble
+
+    work, calls = assemble.write_shard, []
+
+    def stop_at_third(job: object) -> object:
+        calls.append(job)
+        if len(calls) == 3:
+            (tmp_path / "set/shards/half.tar.partial").write_bytes(b"x")
+            raise KeyboardInterrupt
+        return work(job)
+
+    monkeypatch.setattr(assemble, "write_shard", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "set", pages)
+    assert not (tmp_path / "set/manifest.json").exists()
+    monkeypatch.undo()
+    report = run(tmp_path / "set", pages)
+    assert len(report.shards) - report.made == 2
+    run(tmp_path / "fresh", pages)
+    assert content(tmp_path / "set") == content(tmp_path / "fresh")
+
+
+def test_an_unusable_page_is_quarantined_by_name(tmp_path: Path, pages: Path) -> None:
+    (pages / "train/page_2.jpg").write_bytes(b"not an image")
+    with pytest.raises(TextshardsError, match="page_2"):
+        run(tmp_path / "set", pages)
+    assert not (tmp_path / "set/manifest.json").exists()
+    report = run(tmp_path / "set", pages, runtime={"workers": 1, "max_quarantined": 0.5})
+    assert report.manifest.splits == {"train": 6}
+    rows = [json.loads(line) for line in (tmp_path / "set/quarantine.jsonl").read_text().splitlines()]
+    assert [row["key"] for row in rows] == ["train/page_2.jpg"]
+    assert "train/page_2.jpg" in summary(report)
+
+
+def test_two_builds_into_one_folder(tmp_path: Path, pages: Path) -> None:
+    from pipeline.existing import locked
+
+    (tmp_path / "set").mkdir()
+    with locked(tmp_path / "set"), pytest.raises(TextshardsError, match="being built by another") as caught:
+        run(tmp_path / "set", pages)
+    assert "process" in caught.value.found
+
+
+def test_no_page_at_all_is_an_error(tmp_path: Path, pages: Path) -> None:
+    (pages / "train_list.txt").write_text("")
+    with pytest.raises(UsageError):
+        run(tmp_path / "set", pages)
+
+
+def test_command_line(tmp_path: Path, pages: Path) -> None:
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(made_config(pages)))
+    command = [sys.executable, "-m", "pipeline.build", "--config", str(tmp_path / "c.yaml")]
+    done = subprocess.run([*command, "--out", str(tmp_path / "set")], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "7 samples (7 train)" in done.stdout
+    wrong = subprocess.run(
+        [*command, "--out", str(tmp_path / "b"), "targets.shrink_ration=0.5", "geometry.canvas=[100,64]"],
+        capture_output=True,
+        text=True,
+    )
+    assert wrong.returncode == 2
+    assert "did you mean 'shrink_ratio'" in wrong.stderr and "canvas" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,135 @@
+"""A training run's configuration: what a YAML file and ``key=value`` words say, validated and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from formats.settings import load_settings
+from formats.spec import Section
+from formats.storage import write_whole
+from train.augment import AugmentSettings
+from train.boxes import BoxSettings
+from train.loop import LoopSettings
+from train.loss import LossSettings
+from train.model import DetectorSettings
+from train.optim import OptimSettings
+from train.precision import PrecisionName
+from train.stream import StreamSettings
+
+
+class DataSettings(Section):
+    """What is learnt from, and what is evaluated on."""
+
+    train: tuple[str, ...] = Field(("train",), min_length=1, description="splits to learn from")
+    val: str | None = Field("test", description="split to evaluate on; null: none")
+    stream: StreamSettings = StreamSettings()
+    augment: AugmentSettings = AugmentSettings()
+    eval_size: int | None = Field(
+        None, ge=32, le=8192, description="long side, in pixels, of pages given to the network in evaluation "
+        "and prediction; null: as stored"
+    )
+    eval_batch_size: int = Field(4, ge=1, le=256)
+
+    @field_validator("train", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class TargetsReading(Section):
+    """How the stored maps are read."""
+
+    shrink_ratio: float | tuple[float, float] | None = Field(
+        None,
+        description="one ratio, or that of the first and of the last epoch, linear between; not below the "
+        "set's own; null: the set's own",
+    )
+
+    def at(self, epoch: int, epochs: int, stored: float) -> float:
+        """Return the ratio of an epoch, counted from 0, of so many."""
+        if self.shrink_ratio is None:
+            return stored
+        if isinstance(self.shrink_ratio, float):
+            return self.shrink_ratio
+        first, last = self.shrink_ratio
+        return first + (last - first) * min(1.0, epoch / max(epochs - 1, 1))
+
+
+class TrainerSettings(Section):
+    """How long, how often, on what."""
+
+    max_epochs: int = Field(30, ge=1, le=1_000_000)
+    limit_train_batches: int | None = Field(None, ge=1, description="batches of each epoch; null: all")
+    limit_val_batches: int | None = Field(None, ge=1, description="batches of each validation; null: all")
+    accumulate_grad_batches: int = Field(2, ge=1, le=4096, description="batches an optimizer step learns from")
+    precision: PrecisionName = Field("32-true", description="number format of the network; losses are float32")
+    log_every_n_steps: int = Field(10, ge=1)
+    check_val_every_n_epoch: int = Field(1, ge=1)
+    save_every_n_steps: int = Field(0, ge=0, description="checkpoints besides those of each epoch; 0: none")
+    patience: int | None = Field(None, ge=1, description="validations without a better one that end the run")
+    monitor: str = Field("hmean", description="metric that tells which checkpoint is best; higher is better")
+    keep_best: int = Field(1, ge=1, le=100, description="how many of the best checkpoints to keep")
+    ema_decay: float | None = Field(
+        None, gt=0.0, lt=1.0, description="running average of the weights, evaluated and saved in their place"
+    )
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda where there is one")
+    threads: int = Field(0, ge=0, le=1024, description="of torch on the CPU; 0: as many as cores")
+    deterministic: bool = Field(False, description="refuse operations that do not repeat to the bit")
+
+
+class LoggerSettings(Section):
+    """Where the run's folder lies."""
+
+    folder: str = Field("runs", description="run folders lie in it, named by exp_name")
+
+
+class TrainConfig(Section):
+    """All sections of a training configuration."""
+
+    exp_name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="names the folder")
+    seed: int = Field(42, ge=0, lt=1 << 32)
+    data: DataSettings = DataSettings()
+    targets: TargetsReading = TargetsReading()
+    model: DetectorSettings = DetectorSettings()
+    optim: OptimSettings = OptimSettings()
+    loss: LossSettings = LossSettings()
+    boxes: BoxSettings = BoxSettings()
+    trainer: TrainerSettings = TrainerSettings()
+    logger: LoggerSettings = LoggerSettings()
+    expect: dict[str, Any] = Field({}, description="settings the set must have been made with, by name")
+
+    @property
+    def run_folder(self) -> Path:
+        """Where the run writes."""
+        return Path(self.logger.folder) / self.exp_name
+
+    @property
+    def loop(self) -> LoopSettings:
+        """What of it the loop needs."""
+        trainer = self.trainer
+        return LoopSettings(
+            max_epochs=trainer.max_epochs,
+            accumulate=trainer.accumulate_grad_batches,
+            clip_norm=self.optim.clip_norm,
+            log_every=trainer.log_every_n_steps,
+            validate_every=trainer.check_val_every_n_epoch,
+            save_every=trainer.save_every_n_steps,
+            patience=trainer.patience,
+            monitor=trainer.monitor,
+        )
+
+
+def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
+    """Read a configuration; see `formats.settings.load_settings`."""
+    return load_settings(TrainConfig, path, overrides)
+
+
+def save_config(config: TrainConfig, path: Path) -> None:
+    """Write the resolved configuration, every default spelt out, as YAML that `load_config` reads back."""
+    text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    write_whole(path, text.encode())

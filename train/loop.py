@@ -1,0 +1,232 @@
+"""The training loop, whole: it knows batches, losses and steps, and nothing of what is learnt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from train.average import WeightAverage
+from train.meter import Meter
+from train.optim import set_learning_rate
+from train.precision import Precision
+from train.records import Records
+from train.seeding import random_state, set_random_state
+
+Batch = TypeVar("Batch")
+
+
+class Task(Protocol[Batch]):
+    """What is learnt, as the loop sees it."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network whose weights move."""
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield an epoch's batches from number `start` on: a function of its arguments alone.
+
+        A batch is used up before the next one is asked for, so all may live in the same memory.
+        """
+
+    def size(self, batch: Batch) -> int:
+        """Return the number of samples of a batch."""
+
+    def forward(self, batch: Batch) -> Any:
+        """Run the network on a batch; called under autocast."""
+
+    def losses(self, output: Any, batch: Batch) -> Mapping[str, Tensor]:
+        """Return float32 scalars by name, computed outside autocast; the one called "loss" is minimised."""
+
+    def validate(self) -> Mapping[str, float] | None:
+        """Return metrics of the model as it stands; None where it was told to stop on the way."""
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How long, how often.
+
+    Attributes:
+        max_epochs: epochs to train.
+        accumulate: batches an optimizer step learns from; the last step of an epoch takes what is left.
+        clip_norm: greatest norm of the gradient; None for any.
+        log_every: steps between two train records; there is one at the end of each epoch besides.
+        validate_every: epochs between two validations; the last epoch has one in any case.
+        save_every: steps between two checkpoints besides those after each epoch; 0: none besides.
+        patience: validations without a better `monitor` after which training ends; None: never.
+        monitor: the metric that patience watches; higher is better.
+    """
+
+    max_epochs: int
+    accumulate: int = 1
+    clip_norm: float | None = None
+    log_every: int = 10
+    validate_every: int = 1
+    save_every: int = 0
+    patience: int | None = None
+    monitor: str = "hmean"
+
+
+class Loop(Generic[Batch]):
+    """Trains a task.
+
+    Args:
+        task: what is learnt.
+        optimizer: over the task's weights.
+        precision: the number format.
+        records: the router; its position is the loop's place.
+        settings: how long, how often.
+        schedule: learning rate of a step, counted from 0.
+        save: writes a checkpoint, given the metrics of the moment (none between validations).
+        average: the weights' running average, evaluated in their place; None for none.
+    """
+
+    def __init__(
+        self,
+        task: Task[Batch],
+        optimizer: torch.optim.Optimizer,
+        precision: Precision,
+        records: Records,
+        settings: LoopSettings,
+        schedule: Callable[[int], float],
+        save: Callable[[Mapping[str, float]], None],
+        average: WeightAverage | None = None,
+    ) -> None:
+        self.task, self.optimizer, self.precision = task, optimizer, precision
+        self.records, self.settings, self.schedule = records, settings, schedule
+        self.save, self.average = save, average
+        self.meter = Meter()
+        self.best, self.waited = float("-inf"), 0
+
+    def run(self, stop: Callable[[], bool]) -> bool:
+        """Train to the end, or until `stop` says so between two steps; return whether the end was reached.
+
+        Raises:
+            train.precision.PrecisionError: a loss or gradients that are no finite numbers.
+        """
+        position = self.records.position
+        while position.epoch < self.settings.max_epochs and not self._out_of_patience():
+            batches = self._timed(self.task.batches(position.epoch, position.batch))
+            while position.batch < len(self.task):
+                self._attempt(batches, min(self.settings.accumulate, len(self.task) - position.batch))
+                if position.step % self.settings.log_every == 0:
+                    self._log()
+                if stop():
+                    self.save({})
+                    return False
+                if self.settings.save_every and position.step % self.settings.save_every == 0:
+                    self.save({})
+            self._log()
+            metrics = self._validate() if self._validation_due() else {}
+            if metrics is None:
+                self.save({})
+                return False
+            position.next_epoch()
+            self.save(metrics)
+        return True
+
+    def _attempt(self, batches: Iterator[Batch], count: int) -> None:
+        """Take one optimizer step on the next few batches, each weighing the same."""
+        self.task.model.train()
+        started, waited = time.perf_counter(), self.meter.wait_s
+        set_learning_rate(self.optimizer, self.schedule(self.records.position.step))
+        samples, parts = 0, []
+        for _ in range(count):
+            batch = next(batches)
+            with self.precision.autocast():
+                output = self.task.forward(batch)
+            losses = self.task.losses(output, batch)
+            self.precision.backward(losses["loss"] / count)
+            parts.append(torch.stack([value.detach() for value in losses.values()]))
+            samples += self.task.size(batch)
+        values = dict(zip(losses, torch.stack(parts).mean(0).tolist(), strict=True))
+        self.precision.check_loss(values["loss"])
+        outcome = self.precision.step(self.optimizer, self.task.model.parameters(), self.settings.clip_norm)
+        if self.average is not None and not outcome.skipped:
+            self.average.update(self.task.model)
+        self.records.position.attempt(count, samples)
+        self.meter.add(values, outcome, samples)
+        self.meter.busy_s += time.perf_counter() - started - (self.meter.wait_s - waited)
+
+    def _timed(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        while True:
+            started = time.perf_counter()
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            finally:
+                self.meter.wait_s += time.perf_counter() - started
+            yield batch
+
+    def _log(self) -> None:
+        if self.meter.steps:
+            rate = self.schedule(self.records.position.step - 1)
+            scale = float(self.precision.scaler.get_scale())
+            self.records.log("train", self.meter.values() | {"lr": rate, "loss_scale": scale})
+            self.meter = Meter()
+
+    def _validation_due(self) -> bool:
+        done = self.records.position.epoch + 1
+        return done % self.settings.validate_every == 0 or done == self.settings.max_epochs
+
+    def _validate(self) -> Mapping[str, float] | None:
+        self.task.model.eval()
+        applied = self.average.applied(self.task.model) if self.average is not None else nullcontext()
+        started = time.perf_counter()
+        with applied, torch.no_grad():
+            metrics = self.task.validate()
+        if metrics:
+            self._note_patience(metrics)
+            self.records.log("val", {**metrics, "time/seconds": time.perf_counter() - started})
+        return metrics
+
+    def _note_patience(self, metrics: Mapping[str, float]) -> None:
+        score = metrics.get(self.settings.monitor, float("-inf"))
+        self.waited = 0 if score > self.best else self.waited + 1
+        self.best = max(self.best, score)
+
+    def _out_of_patience(self) -> bool:
+        return self.settings.patience is not None and self.waited >= self.settings.patience
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The state dict that is evaluated: the running average where there is one."""
+        return self.average.weights if self.average is not None else self.task.model.state_dict()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that going on needs: tensors and plain values."""
+        meter = self.meter
+        return {
+            "model": self.task.model.state_dict(),
+            "average": None if self.average is None else (self.average.weights, self.average.steps),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.precision.state_dict(),
+            "random": random_state(),
+            "position": self.records.position.state_dict(),
+            "records": self.records.written,
+            "wall_s": self.records.wall_s,
+            "meter": (meter.steps, meter.skipped, meter.samples, meter.sums),
+            "patience": (self.best, self.waited),
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take up a state; the records were opened at its position."""
+        self.task.model.load_state_dict(state["model"])
+        if self.average is not None and state["average"] is not None:
+            weights, self.average.steps = state["average"]
+            for name, value in weights.items():
+                self.average.weights[name].copy_(value)
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.precision.load_state_dict(state["scaler"])
+        set_random_state(state["random"])
+        self.meter = Meter(*state["meter"])
+        self.best, self.waited = state["patience"]

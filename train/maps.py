@@ -1,0 +1,95 @@
+"""Stored planes to float targets, on the device they are on.
+
+The planes stay uint8 until here: four float32 maps cost more to move than to make. Reading the distance
+plane is a table look-up (formats/levels.py); it needs no polygon, so any shrink ratio not below the stored
+one can be read from the same set.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from formats.levels import read_tables
+
+
+class Targets(NamedTuple):
+    """What the loss compares with, each (N, H, W) float32; the masks hold 0 or 1."""
+
+    prob_NHW: Tensor
+    prob_mask_NHW: Tensor
+    thresh_NHW: Tensor
+    thresh_mask_NHW: Tensor
+
+
+class MapReader:
+    """Reads stored planes as targets.
+
+    Args:
+        thresh_min: value of the threshold map far from an edge (stored byte 0).
+        thresh_max: value on an edge (stored byte 255).
+    """
+
+    def __init__(self, thresh_min: float, thresh_max: float) -> None:
+        steps = np.arange(256) / 255.0
+        self._thresh_of_byte = (thresh_min + (thresh_max - thresh_min) * steps).astype(np.float32)
+
+    def __call__(
+        self,
+        distance_NHW: Tensor,
+        overlap_NHW: Tensor | None,
+        prob_mask_NHW: Tensor,
+        stored_ratio: float,
+        ratio: float | None = None,
+    ) -> Targets:
+        """Read the distance encoding at one shrink ratio (default: the stored one).
+
+        Args:
+            distance_NHW: uint8 levels.
+            overlap_NHW: uint8 magnitude corrections; None where no two texts' bands overlap.
+            prob_mask_NHW: uint8 0/1.
+            stored_ratio: the shrink ratio the plane was stored at.
+            ratio: the shrink ratio to read.
+
+        Raises:
+            ValueError: the ratio cannot be read from a plane stored at `stored_ratio`.
+        """
+        tables = read_tables(stored_ratio, ratio)
+        thresh_of_magnitude = np.zeros(256, np.float32)
+        thresh_of_magnitude[: len(tables.thresh)] = self._thresh_of_byte[tables.thresh]
+        if overlap_NHW is None:
+            thresh_NHW = _look_up(distance_NHW, thresh_of_magnitude[tables.magnitude])
+        else:
+            magnitude_NHW = _look_up(distance_NHW, tables.magnitude)
+            magnitude_NHW = magnitude_NHW - torch.minimum(overlap_NHW, magnitude_NHW)
+            thresh_NHW = _look_up(magnitude_NHW, thresh_of_magnitude)
+        return Targets(
+            prob_NHW=_look_up(distance_NHW, tables.prob.astype(np.float32)),
+            prob_mask_NHW=prob_mask_NHW.float(),
+            thresh_NHW=thresh_NHW,
+            thresh_mask_NHW=_look_up(distance_NHW, tables.thresh_mask.astype(np.float32)),
+        )
+
+    def planes(
+        self, prob_NHW: Tensor, prob_mask_NHW: Tensor, thresh_NHW: Tensor, thresh_mask_NHW: Tensor
+    ) -> Targets:
+        """Read the four planes stored as they are, uint8: three 0/1, `thresh_NHW` 0..255."""
+        return Targets(
+            prob_NHW=prob_NHW.float(),
+            prob_mask_NHW=prob_mask_NHW.float(),
+            thresh_NHW=_look_up(thresh_NHW, self._thresh_of_byte),
+            thresh_mask_NHW=thresh_mask_NHW.float(),
+        )
+
+
+def _look_up(plane_NHW: Tensor, table: NDArray[np.generic]) -> Tensor:
+    """Return table[plane]: uint8 (N, H, W) to the table's dtype. On the host OpenCV is fastest."""
+    if plane_NHW.device.type == "cpu":
+        rows = plane_NHW.contiguous().numpy().reshape(-1, plane_NHW.shape[-1])
+        return torch.from_numpy(cv2.LUT(rows, table)).view(plane_NHW.shape)
+    return torch.from_numpy(table).to(plane_NHW.device)[plane_NHW.int()]

@@ -1,0 +1,106 @@
+"""In which order an epoch reads a set, and what of it each process reads.
+
+The order is a pure function of (seed, epoch, fingerprint of the set): a full permutation, so that no sample
+comes twice or is missing. It does not depend on the number of processes. An epoch is cut into *global
+batches* of `batch_size` samples, one an optimiser step; the processes share each of them. A run that goes on
+with another number of processes therefore takes the same steps on the same samples.
+
+The last global batch may be short. With `drop_last` it is left out: which samples these are changes with
+every epoch. Without, it comes short; nothing is repeated to fill it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.errors import UsageError
+from formats.fingerprint import canonical
+
+Numbers = NDArray[np.int64]
+
+
+def random_key(*parts: str | int) -> int:
+    """Return 128 bits that depend on nothing but the parts: the key of a counter-based generator."""
+    return int.from_bytes(hashlib.sha256(canonical(list(parts))).digest()[:16], "little")
+
+
+def permutation(count: int, seed: int, epoch: int, fingerprint: str) -> Numbers:
+    """Return the numbers 0..count-1 in the order of one epoch.
+
+    They are sorted by the raw output of Philox (Salmon et al., SC 2011), which NumPy keeps the same from
+    version to version; it makes no such promise for its shuffles.
+    """
+    random = np.random.Philox(key=random_key("order", seed, epoch, fingerprint)).random_raw(count)
+    return np.argsort(random, kind="stable").astype(np.int64)
+
+
+class Order:
+    """One process's share of a set's global batches.
+
+    Rank r takes the samples r, r + world, r + 2 world, ... of each global batch. All ranks have as many of
+    each whole batch; of a short one (without `drop_last`) they may differ by one sample, and a rank that
+    would have none has one batch less.
+
+    Args:
+        count: samples in the set.
+        fingerprint: the set's fingerprint.
+        seed: of the run.
+        batch_size: samples of a global batch.
+        shuffle: False: the order of the set, in every epoch.
+        drop_last: leave out a short last batch.
+        rank: this process, from 0.
+        world: number of processes.
+
+    Raises:
+        UsageError: the batch cannot be shared evenly, or there is not one batch.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        fingerprint: str,
+        *,
+        seed: int,
+        batch_size: int,
+        shuffle: bool = True,
+        drop_last: bool = True,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        if not 0 <= rank < world:
+            raise ValueError(f"rank {rank} of {world}")
+        if batch_size % world:
+            raise UsageError(
+                f"batch_size {batch_size} with {world} processes",
+                expected="a multiple of the number of processes: each takes the same share of a batch",
+                next_step=f"set batch_size to {batch_size // world * world or world}",
+            )
+        self.count, self.fingerprint, self.seed = count, fingerprint, seed
+        self.batch_size, self.shuffle = batch_size, shuffle
+        self.rank, self.world = rank, world
+        whole, rest = divmod(count, batch_size)
+        self._batches = whole + (not drop_last and rest > rank)
+        if not self._batches and not (rest and not drop_last):
+            raise UsageError(
+                f"a set of {count} samples in batches of {batch_size}",
+                expected="at least one batch",
+                next_step="lower batch_size, or set drop_last=false" if count else "build a set with samples",
+            )
+
+    def __len__(self) -> int:
+        """Return the number of batches an epoch has for this rank."""
+        return self._batches
+
+    def epoch(self, epoch: int) -> Numbers:
+        """Return all numbers of the set in the order of an epoch."""
+        if not self.shuffle:
+            return np.arange(self.count)
+        return permutation(self.count, self.seed, epoch, self.fingerprint)
+
+    def share(self, numbers: Numbers, position: int) -> Numbers:
+        """Return this rank's samples of global batch `position` of the order that `epoch` gave."""
+        batch = numbers[position * self.batch_size : (position + 1) * self.batch_size]
+        return batch[self.rank :: self.world]

@@ -1,0 +1,48 @@
+"""Ctrl-C and SIGTERM, asked for once: finish the step, save, leave."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import click
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopRequest:
+    """Notes the first signal while its block runs; the second interrupts at once.
+
+    Attributes:
+        signal: the number of the signal that asked; 0 where none has.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+        click.echo("stopping: this step is finished and saved first; once more to leave at once", err=True)
+
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return bool(self.signal)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code that tells of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.signal if self.signal else 0

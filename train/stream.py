@@ -1,0 +1,185 @@
+"""The stream: batches of a set, decoded ahead by threads into memory that is used again and again.
+
+Each member is read at its recorded place and checked against its recorded CRC-32C. Decoding, decompression
+and warping drop Python's lock, so threads do what worker processes would, without copying between processes.
+Nothing is rendered here, and nothing is skipped: a sample that cannot be decoded ends the epoch with an error
+that names it.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import cv2
+from pydantic import Field
+
+from formats.shards import ShardSet
+from formats.spec import Section, Side
+from train.augment import AugmentSettings
+from train.batch import Batch, Slot
+from train.decode import Decoder
+from train.order import Numbers, Order
+
+MEMBERS_NOT_READ = ("meta",)
+
+
+class StreamSettings(Section):
+    """How a set is streamed."""
+
+    batch_size: int = Field(16, ge=1, le=65536, description="samples a step, over all processes together")
+    threads: int = Field(2, ge=1, le=256, description="decode threads of each process")
+    prefetch: int = Field(3, ge=1, le=64, description="batches decoded ahead")
+    crop: tuple[Side, Side] | None = Field(
+        (640, 640), description="height, width of training crops; null: the canvas. Evaluation: whole pages"
+    )
+    drop_last: bool = Field(True, description="leave out a short last batch; others are left out next epoch")
+
+
+@dataclass
+class Statistics:
+    """What a stream did since it was made.
+
+    Attributes:
+        wait_s: seconds the consumer waited for a batch.
+        samples: samples streamed.
+        bytes_read: bytes of the shards read for them.
+    """
+
+    wait_s: float = 0.0
+    samples: int = 0
+    bytes_read: int = 0
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A batch on its way."""
+
+    slot: Slot
+    numbers: tuple[int, ...]
+    position: int
+    rows: list[Future[None]]
+
+
+class Stream:
+    """Batches of a set, epoch by epoch.
+
+    With `augment`, crops in the order of a full permutation by (seed, epoch); without, whole pages as stored
+    in the order of the set, for evaluation. See `train.order` for what processes share and `train.augment`
+    for what is drawn. Memory: (prefetch + 1) batches, and the decoded page and planes of each thread.
+
+    OpenCV is told to use one thread a call, in the whole process: the threads here do better.
+
+    Args:
+        shard_set: the set.
+        settings: how it is streamed.
+        seed: of the run.
+        augment: how pages are augmented; None: not at all.
+        rank: this process, from 0.
+        world: number of processes.
+
+    Raises:
+        UsageError: an epoch would have no batch, or processes cannot share one.
+    """
+
+    def __init__(
+        self,
+        shard_set: ShardSet,
+        settings: StreamSettings,
+        *,
+        seed: int,
+        augment: AugmentSettings | None,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        self.settings = settings
+        self.statistics = Statistics()
+        self._set = shard_set
+        self._order = Order(
+            len(shard_set),
+            shard_set.manifest.fingerprint,
+            seed=seed,
+            batch_size=settings.batch_size,
+            shuffle=augment is not None,
+            drop_last=settings.drop_last,
+            rank=rank,
+            world=world,
+        )
+        self._decoder = Decoder(shard_set, crop=settings.crop, augment=augment, seed=seed)
+        self._slots: list[Slot] = []
+        self._running: weakref.ref[Generator[Batch, None, None]] | None = None
+        columns = shard_set.shards[0].columns if shard_set.shards else {}
+        self._members = [name for name in columns if name not in MEMBERS_NOT_READ]
+
+    def __len__(self) -> int:
+        """Return the number of batches an epoch has for this process."""
+        return len(self._order)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Iterate over the batches of an epoch; ends an iteration that is still open.
+
+        Args:
+            epoch: counted from 0.
+            start: first batch to give: the number of batches taken before a run was stopped.
+
+        Raises:
+            DamageError, SetError: while iterating: a sample could not be decoded; names its key.
+        """
+        if not 0 <= start <= len(self):
+            raise ValueError(f"batch {start} of an epoch of {len(self)}")
+        self.close()
+        batches = self._batches(epoch, start)
+        self._running = weakref.ref(batches)
+        return batches
+
+    def close(self) -> None:
+        """End the iteration that is open, if any, and its threads."""
+        batches = self._running() if self._running is not None else None
+        if batches is not None:
+            batches.close()
+
+    def _batches(self, epoch: int, start: int) -> Generator[Batch, None, None]:
+        cv2.setNumThreads(1)
+        order = self._order.epoch(epoch)
+        free, pending = list(self._memory()), deque[_Pending]()
+        pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
+        position = start
+        try:
+            while position < len(self) or pending:
+                while free and position < len(self):
+                    pending.append(self._begin(pool, free.pop(), order, epoch, position))
+                    position += 1
+                taken = pending.popleft()
+                yield self._finish(taken)
+                free.append(taken.slot)
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+    def _memory(self) -> list[Slot]:
+        local = -(-self.settings.batch_size // self._order.world)
+        while len(self._slots) < min(self.settings.prefetch + 1, len(self)):
+            self._slots.append(Slot(local, self._decoder.size, self._decoder.planes))
+        return self._slots
+
+    def _begin(
+        self, pool: ThreadPoolExecutor, slot: Slot, order: Numbers, epoch: int, position: int
+    ) -> _Pending:
+        numbers = tuple(self._order.share(order, position).tolist())
+        slot.wait_until_free()
+        rows = [pool.submit(self._decoder, slot, row, number, epoch) for row, number in enumerate(numbers)]
+        return _Pending(slot, numbers, position, rows)
+
+    def _finish(self, pending: _Pending) -> Batch:
+        started = time.perf_counter()
+        for row in pending.rows:
+            row.result()
+        self.statistics.wait_s += time.perf_counter() - started
+        self.statistics.samples += len(pending.numbers)
+        self.statistics.bytes_read += sum(
+            self._set.stored_bytes(number, self._members) for number in pending.numbers
+        )
+        return Batch.of(pending.slot, pending.numbers, pending.position)

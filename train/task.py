@@ -1,0 +1,98 @@
+"""Text detection as the loop sees it: batches of pages, the detector, its loss, its validation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+from torch import Tensor, nn
+
+from train.loss import LossSettings, detection_loss
+from train.maps import MapReader, Targets
+from train.model import Detector, Logits
+from train.pixels import normalised
+from train.stream import Batch, Stream
+
+
+@dataclass
+class DetectionTask:
+    """Learns to detect text from a stream of pages and stored maps.
+
+    Attributes:
+        detector: the network, on `device`.
+        stream: pages and their planes.
+        reader: reads planes as targets, on the device.
+        loss: weights of the loss.
+        stored_ratio: shrink ratio of the set.
+        ratio_at: shrink ratio to read in an epoch.
+        evaluate: returns metrics of the detector as it stands; None where it was told to stop.
+        limit: batches of an epoch; None for all.
+        device: where the network is.
+    """
+
+    detector: Detector
+    stream: Stream
+    reader: MapReader
+    loss: LossSettings
+    stored_ratio: float
+    ratio_at: Callable[[int], float]
+    evaluate: Callable[[float], Mapping[str, float] | None]
+    limit: int | None
+    device: torch.device
+
+    def __post_init__(self) -> None:
+        self.ratio = self.ratio_at(0)
+
+    @property
+    def model(self) -> nn.Module:
+        """The detector."""
+        return self.detector
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return len(self.stream) if self.limit is None else min(self.limit, len(self.stream))
+
+    def batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield an epoch's batches from number `start` on; sets the shrink ratio they are read at."""
+        self.ratio = self.ratio_at(epoch)
+        batches = self.stream.epoch(epoch, start)
+        try:
+            for batch in islice(batches, len(self) - start):
+                yield batch.to(self.device)
+
+    def size(self, batch: Batch) -> int:
+        """Return the number of pages of a batch."""
+        return len(batch)
+
+    def forward(self, batch: Batch) -> Logits:
+        """Run the detector."""
+        logits: Logits = self.model(normalised(batch.images_NHWC))
+        return logits
+
+    def losses(self, output: Logits, batch: Batch) -> Mapping[str, Tensor]:
+        """Return the loss and its parts."""
+        parts = detection_loss(output, self.targets(batch), self.loss)
+        return {
+            "loss": parts.total,
+            "loss/prob": parts.prob,
+            "loss/thresh": parts.thresh,
+            "loss/binary": parts.binary,
+        }
+
+    def targets(self, batch: Batch) -> Targets:
+        """Read a batch's planes as float maps."""
+        planes = batch.planes
+        if "distance" in planes:
+            return self.reader(
+                planes["distance"], planes["overlap"], planes["prob_mask"], self.stored_ratio, self.ratio
+            )
+        return self.reader.planes(
+            planes["prob"], planes["prob_mask"], planes["thresh"], planes["thresh_mask"]
+        )
+
+    def validate(self) -> Mapping[str, float] | None:
+        """Evaluate the detector; see `evaluate`."""
+        return self.evaluate(self.ratio)
