@@ -12,6 +12,7 @@ from typing import NoReturn
 import click
 from tqdm import tqdm
 
+from formats.disk import disk_error
 from formats.errors import TextshardsError
 
 INTERRUPTED = 130
@@ -37,6 +38,10 @@ def run_command(command: click.Command) -> NoReturn:
         # The interpreter would flush once more at its end, and complain; 1 is what click itself ends with.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:
+        fault = disk_error(error)
+        tell_error(fault)
+        code = fault.exit_code
     sys.exit(code)
 
 

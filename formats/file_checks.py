@@ -22,7 +22,6 @@ from formats.manifest import (
     SetManifest,
     ShardEntry,
     ShardManifest,
-    canonical_rows,
     load_shard_manifest,
     shard_inputs,
     source_part,
@@ -98,9 +97,9 @@ def _differs(record: FileRecord, size: int, digest: str) -> Problem | None:
 
 
 def _unreadable(record: FileRecord, error: OSError) -> Problem:
-    kind = "missing" if isinstance(error, FileNotFoundError) else "damaged"
-    found = "" if kind == "missing" else (error.strerror or str(error))
-    return Problem("missing" if kind == "missing" else "damaged", record.path, None, "", found)
+    if isinstance(error, FileNotFoundError):
+        return Problem("missing", record.path)
+    return Problem("damaged", record.path, None, "a file that can be read", error.strerror or str(error))
 
 
 def extra_files(folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]) -> Iterator[Problem]:
@@ -166,6 +165,6 @@ def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest)
 
 def _check_quarantine(folder: Path, manifest: SetManifest) -> Iterator[Problem]:
     path = folder / QUARANTINE
-    if path.exists() and path.read_bytes() != canonical_rows(manifest.quarantined):
+    if path.exists() and path.read_bytes() != b"".join(row.dump() + b"\n" for row in manifest.quarantined):
         expected = f"the {len(manifest.quarantined)} rows of {SET_MANIFEST}"
         yield Problem("inconsistent", QUARANTINE, None, expected, "others")

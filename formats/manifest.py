@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from formats.errors import DamageError, SetError
 from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs, sha256
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
+from formats.storage import inside, missing_file
 
 FORMAT_VERSION = 1
 SET_MANIFEST = "manifest.json"
@@ -297,3 +298,34 @@ def read_set_manifest(folder: Path) -> SetManifest:
             next_step="run python -m pipeline.build --config FILE --out " + str(folder),
         ) from None
     return load_set_manifest(data, str(path))
+
+
+def read_shard_manifest(folder: Path, entry: ShardEntry) -> ShardManifest:
+    """Read the manifest of a shard that a set's manifest names, and check that it is the one meant.
+
+    Raises:
+        SetError: there is none.
+        DamageError: it is another than was written.
+    """
+    path = inside(folder, entry.manifest.path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise missing_file(path, error) from None
+    if len(data) != entry.manifest.bytes or sha256(data) != entry.manifest.sha256:
+        raise DamageError(
+            str(path),
+            expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
+            found=f"{len(data)} bytes of another content",
+            next_step=REPAIR,
+        )
+    shard = load_shard_manifest(data, str(path))
+    told = (entry.name, entry.split, entry.inputs, entry.samples)
+    if told != (shard.name, shard.split, shard.inputs, len(shard.samples.keys)):
+        raise DamageError(
+            str(path),
+            expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
+            found=f"shard {shard.name} of {len(shard.samples.keys)} samples",
+            next_step=REPAIR,
+        )
+    return shard

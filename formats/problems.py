@@ -75,8 +75,8 @@ class VerifyReport:
         how = "hashed, every sample decoded" if self.deep else "hashed (--deep decodes every sample as well)"
         lines = [
             f"{self.folder}: {click.style(verdict, fg=color, bold=True)}",
-            f"  {self.samples} samples in {self.shards} shards; {self.files} files, {self.bytes / 1e6:.2f} MB "
-            f"{how}; {self.seconds:.1f} s",
+            f"  {self.samples} samples in {self.shards} shards; {self.files} files, "
+            f"{self.bytes / 1e6:.2f} MB {how}; {self.seconds:.1f} s",
         ]
         for kind, rows in groupby(self.problems, key=lambda problem: problem.kind):
             lines += [click.style(f"{kind}: {_MEANING[kind]}", bold=True), *_listed(list(rows))]

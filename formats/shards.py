@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,20 +20,19 @@ from formats.codecs import (
     maps_of_planes,
     plane_shapes,
 )
-from formats.errors import DamageError, SetError, UsageError
-from formats.fingerprint import sha256
+from formats.errors import DamageError, UsageError
 from formats.manifest import (
     REPAIR,
     SetManifest,
     ShardEntry,
     ShardManifest,
-    load_shard_manifest,
     read_set_manifest,
+    read_shard_manifest,
 )
 from formats.members import EncodedSample, Written
 from formats.sample import Bytes, Meta, Sample, StoredMaps
 from formats.spec import EncodingSpec
-from formats.storage import checked, inside
+from formats.storage import checked, inside, missing_file
 from formats.tar_shard import TarWriter
 
 
@@ -107,6 +106,7 @@ class ShardSet:
     Args:
         folder: the set's folder.
         splits: the splits to read (default: all).
+        names: the shards to open, by name (default: all of those splits).
 
     Raises:
         SetError: no set, another format or version, a shard missing.
@@ -114,7 +114,9 @@ class ShardSet:
         UsageError: a split the set does not have.
     """
 
-    def __init__(self, folder: Path, splits: Sequence[str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, splits: Sequence[str] | None = None, *, names: Container[str] | None = None
+    ) -> None:
         self.folder = folder
         self.manifest: SetManifest = read_set_manifest(folder)
         self.settings = self.manifest.settings
@@ -125,28 +127,11 @@ class ShardSet:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
                 raise UsageError(f"split {split!r} of {folder}", expected=f"one of: {known}")
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
-        self.shards = [self._open(entry) for entry in entries]
+        self.shards = [self._open(entry) for entry in entries if names is None or entry.name in names]
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
 
     def _open(self, entry: ShardEntry) -> ShardIndex:
-        path = inside(self.folder, entry.manifest.path)
-        data = _read_file(path)
-        if len(data) != entry.manifest.bytes or sha256(data) != entry.manifest.sha256:
-            raise DamageError(
-                str(path),
-                expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
-                found=f"{len(data)} bytes of another content",
-                next_step=REPAIR,
-            )
-        manifest = load_shard_manifest(data, str(path))
-        told = (entry.name, entry.split, entry.inputs, entry.samples)
-        if told != (manifest.name, manifest.split, manifest.inputs, len(manifest.samples.keys)):
-            raise DamageError(
-                str(path),
-                expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
-                found=f"shard {manifest.name} of {len(manifest.samples.keys)} samples",
-                next_step=REPAIR,
-            )
+        manifest = read_shard_manifest(self.folder, entry)
         for file in manifest.files:
             _check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
@@ -289,21 +274,14 @@ def _read_range(path: Path, size: int, offset: int) -> bytes:
         finally:
             os.close(descriptor)
     except OSError as error:
-        raise _missing(path, error) from None
-
-
-def _read_file(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise _missing(path, error) from None
+        raise missing_file(path, error) from None
 
 
 def _check_size(path: Path, size: int) -> None:
     try:
         found = path.stat().st_size
     except OSError as error:
-        raise _missing(path, error) from None
+        raise missing_file(path, error) from None
     if found != size:
         raise DamageError(
             str(path),
@@ -311,12 +289,3 @@ def _check_size(path: Path, size: int) -> None:
             found=f"{found} bytes",
             next_step=REPAIR,
         )
-
-
-def _missing(path: Path, error: OSError) -> SetError:
-    return SetError(
-        str(path),
-        expected="a file that the set's manifest names",
-        found=error.strerror or str(error),
-        next_step="if the set was rebuilt meanwhile, open it again; else run python -m pipeline.build",
-    )

@@ -70,3 +70,13 @@ def checked(data: bytes, crc: int, what: str) -> bytes:
             next_step="run python -m formats.verify on the set; building it again repairs the shard",
         )
     return data
+
+
+def missing_file(path: Path, error: OSError) -> SetError:
+    """Return what to raise where a file of a set cannot be read."""
+    return SetError(
+        str(path),
+        expected="a file that the set's manifest names",
+        found=error.strerror or str(error),
+        next_step="if the set was rebuilt meanwhile, open it again; else run python -m pipeline.build",
+    )

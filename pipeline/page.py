@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from formats.errors import SampleError
+from formats.errors import SampleError, TextshardsError
 from formats.fingerprint import sha256
 from formats.manifest import SetSettings
 from formats.sample import Meta, Points, Sample, Text
@@ -17,11 +17,18 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
     """Make a page's sample.
 
     Raises:
-        SampleError: the image cannot be used, or is no longer the one that was hashed.
+        SampleError: the image cannot be used, now or at any time.
+        TextshardsError: the image is not there, or no longer the one that was hashed. That is no reason to
+            quarantine it: the shard would be named after bytes that nobody looked at.
     """
     data = _read(record)
     if sha256(data) != image_sha256:
-        raise SampleError(f"{record.key}: the image changed during the build", next_step="build again")
+        raise TextshardsError(
+            f"{record.key}: the image is not the one that was hashed",
+            expected=f"SHA-256 {image_sha256[:16]}...",
+            found="other bytes: it changed during the build, or without a change of its size and time",
+            next_step="run the same command again; if this comes back, with --paranoid",
+        )
     image_HWC = read_image(data, exif=settings.geometry.exif, max_pixels=max_pixels)
     height, width = image_HWC.shape[:2]
     _check_stated(record, (height, width), settings)
@@ -70,6 +77,9 @@ def _read(record: SourceRecord) -> bytes:
     try:
         return record.image.read_bytes()
     except OSError as error:
-        raise SampleError(
-            f"{record.key}: the image cannot be read", found=error.strerror or str(error)
+        raise TextshardsError(
+            f"{record.key}: the image cannot be read any more",
+            expected=f"{record.image}, as it was when the build began",
+            found=error.strerror or str(error),
+            next_step="run the same command again: finished shards are kept",
         ) from None

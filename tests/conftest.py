@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 DATA = Path(os.environ.get("TEXTSHARDS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

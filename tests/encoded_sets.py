@@ -9,9 +9,10 @@ from typing import Any
 
 from made_set import made_sample, make_set
 
-from formats.fingerprint import Fingerprint
+from formats.fingerprint import Fingerprint, sha256
 from formats.manifest import (
     SET_MANIFEST,
+    FileRecord,
     SetManifest,
     ShardManifest,
     load_shard_manifest,
@@ -63,6 +64,24 @@ def write_set(folder: Path, encoding: EncodingSpec, **more: Any) -> MadeSet:
 def load_shards(folder: Path) -> list[ShardManifest]:
     paths = [folder / entry.manifest.path for entry in read_set_manifest(folder).shards]
     return [load_shard_manifest(path.read_bytes(), path.name) for path in paths]
+
+
+def rewrite_shard(folder: Path, shard: ShardManifest) -> None:
+    """Put another manifest of a shard in place, and record it in the set's manifest."""
+    old, data = read_set_manifest(folder), shard.dump()
+    entries = [
+        entry.model_copy(
+            update={
+                "manifest": FileRecord(path=entry.manifest.path, bytes=len(data), sha256=sha256(data)),
+            }
+        )
+        if entry.name == shard.name
+        else entry
+        for entry in old.shards
+    ]
+    path = next(entry.manifest.path for entry in entries if entry.name == shard.name)
+    (folder / path).write_bytes(data)
+    rewrite(folder, shards=entries)
 
 
 def rewrite(folder: Path, *, parts: dict[str, str] | None = None, **fields: Any) -> SetManifest:

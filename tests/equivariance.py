@@ -13,22 +13,63 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import cv2
 import numpy as np
+from made_set import area_over_length
 from numpy.typing import NDArray
 
 from formats.codecs import map_planes
-from formats.levels import offset_level
+from formats.fingerprint import sha256
+from formats.levels import offset_level, read_tables
+from formats.manifest import SetSettings
 from formats.sample import Bytes, DistanceMaps, Points, Sample, StoredMaps, TargetMaps
-from made_set import area_over_length
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
+from pipeline.page import make_sample
+from pipeline.render import RENDERER_VERSION, render
+from pipeline.sources import SourceSettings, read_annotations
 from train.augment import similarity_matrix
 from train.warp import Warper
 
 Render = Callable[[Sequence[Points], Sequence[Points], tuple[int, int], float], DistanceMaps]
 """From care polygons, ignored polygons, canvas and shrink ratio to the maps."""
-CLASSES = {"8 to 12 px": (8.0, 12.0), "over 12 px": (12.0, np.inf)}
+CLASSES = {"over 12 px": (12.0, np.inf), "8 to 12 px": (8.0, 12.0), "under 8 px": (0.0, 8.0)}
 STORED_RATIO = 0.4
+SOURCES: dict[str, tuple[str, dict[str, object], tuple[int, int]]] = {
+    "sroie": ("icdar", {"train": "train_list.txt"}, (1280, 960)),
+    "icdar2015": ("icdar", {"train": "train_list.txt"}, (736, 1280)),
+    "totaltext": ("polygons", {"test": {"images": "images", "gt": "gt"}}, (1024, 1024)),
+}
+"""Data sets by folder: format, splits, canvas."""
+
+
+def rendered(
+    care: Sequence[Points], ignored: Sequence[Points], canvas: tuple[int, int], ratio: float
+) -> DistanceMaps:
+    """Render polygons with the pipeline's renderer, whatever their size."""
+    targets = TargetsSpec(shrink_ratio=ratio, small_text="keep", empty_shrink="keep")
+    flags = [False] * len(care) + [True] * len(ignored)
+    return render([*care, *ignored], flags, canvas, targets).maps
+
+
+def real_pages(data: Path, name: str, count: int, canvas: tuple[int, int] | None = None) -> list[Sample]:
+    """Return up to `count` pages of a data set, spread over it, as a build would store them."""
+    form, splits, usual = SOURCES[name]
+    source = SourceSettings.model_validate({"format": form, "root": data / name, "splits": splits})
+    settings = SetSettings(
+        geometry=GeometrySpec(canvas=canvas or usual),
+        targets=TargetsSpec(shrink_ratio=STORED_RATIO),
+        encoding=EncodingSpec(),
+        layout=LayoutSpec(),
+        renderer=RENDERER_VERSION,
+    )
+    records = read_annotations(source).records
+    chosen = records[:: max(1, len(records) // count)][:count]
+    return [
+        make_sample(record, sha256(record.image.read_bytes()), settings, source.max_pixels)
+        for record in chosen
+    ]
 
 
 @dataclass
@@ -108,7 +149,7 @@ def warped_maps(maps: StoredMaps, move: Move, ratio: float = STORED_RATIO) -> Ta
     page_HWC, crop_HWC = np.zeros((*canvas, 3), np.uint8), np.empty((*move.crop, 3), np.uint8)
     warper.page(window, page_HWC, planes[first], None, crop_HWC, out[first])
     if isinstance(maps, DistanceMaps):
-        warper.plane(window, planes.get("overlap"), out["overlap"])
+        warper.overlap(window, planes.get("overlap"), out["overlap"])
         moved = DistanceMaps(out["distance"], out["overlap"], out["prob_mask"])
         return moved.target_maps(STORED_RATIO, ratio)
     warper.bits(window, planes["prob"], out["prob"], outside=0)
@@ -120,9 +161,10 @@ def compare(
     sample: Sample,
     maps: StoredMaps,
     move: Move,
-    render: Render,
     sums: dict[str, Sums],
+    *,
     ratio: float = STORED_RATIO,
+    draw: Render = rendered,
 ) -> None:
     """Add one page under one move to the sums of each class of heights.
 
@@ -130,23 +172,24 @@ def compare(
         sample: the page, for its texts.
         maps: its stored maps, in either encoding.
         move: the similarity.
-        render: the renderer.
         sums: by class, added to.
-        ratio: the shrink ratio to read and render at; that of `planes` is the stored one.
+        ratio: the shrink ratio to read at; rendered at the one in effect, which lies between two levels.
+        draw: the renderer.
     """
     care = [text.polygon_V2 for text in sample.meta.texts if not text.ignored]
-    ignored = [text.polygon_V2 for text in sample.meta.texts if text.ignored]
+    ignored = [text.polygon_V2 for text in sample.meta.texts if text.ignored and text.status != "degenerate"]
     moved = [move.points(polygon) for polygon in care]
-    rendered = render(moved, [move.points(polygon) for polygon in ignored], move.crop, ratio)
-    truth, found = rendered.target_maps(ratio), warped_maps(maps, move, ratio)
+    effective = read_tables(STORED_RATIO, ratio).ratio
+    direct = draw(moved, [move.points(polygon) for polygon in ignored], move.crop, effective)
+    truth, found = direct.target_maps(effective), warped_maps(maps, move, ratio)
     seen = _seen(maps.prob_mask_HW.shape, move)
     heights = [min(height_of(before), height_of(after)) for before, after in zip(care, moved, strict=True)]
     for name, (low, high) in CLASSES.items():
         chosen = [p for p, height in zip(moved, heights, strict=True) if low <= height < high]
         if chosen:
-            alone = render(chosen, [], move.crop, ratio).distance_HW > 0
+            alone = draw(chosen, [], move.crop, effective).distance_HW > 0
             _add(sums.setdefault(name, Sums()), truth, found, alone & seen)
-            _add_texts(sums[name], truth, found, seen, chosen, ratio)
+            _add_texts(sums[name], truth, found, seen, chosen, effective)
 
 
 def _add(sums: Sums, truth: TargetMaps, found: TargetMaps, where: NDArray[np.bool_]) -> None:
@@ -192,7 +235,9 @@ def _seen(canvas: tuple[int, ...], move: Move) -> NDArray[np.bool_]:
     x_HW, y_HW = x_HW - move.matrix_23[0, 2], y_HW - move.matrix_23[1, 2]
     across = inverse_22[0, 0] * x_HW + inverse_22[0, 1] * y_HW
     down = inverse_22[1, 0] * x_HW + inverse_22[1, 1] * y_HW
-    seen: NDArray[np.bool_] = (across >= 1) & (across <= canvas[1] - 2) & (down >= 1) & (down <= canvas[0] - 2)
+    seen: NDArray[np.bool_] = (
+        (across >= 1) & (across <= canvas[1] - 2) & (down >= 1) & (down <= canvas[0] - 2)
+    )
     return seen
 
 
@@ -206,7 +251,8 @@ def _perimeter(polygon_V2: Points) -> float:
 
 
 def _centroid(mask_HW: Bytes) -> Points:
-    return np.argwhere(mask_HW).mean(axis=0)[::-1]
+    centroid: Points = np.argwhere(mask_HW).mean(axis=0)[::-1]
+    return centroid
 
 
 def _box(polygon_V2: Points, shape: tuple[int, ...]) -> tuple[slice, slice] | None:

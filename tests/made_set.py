@@ -157,9 +157,13 @@ def turned_box(x: float, y: float, width: float, height: float, degrees: float) 
 
 def signed_distance(polygon_V2: NDArray[np.float64], canvas: tuple[int, int]) -> NDArray[np.float64]:
     """Return (H, W) distances to the nearest edge in pixels, above 0 inside (even-odd), in float64."""
-    y_HW, x_HW = np.mgrid[: canvas[0], : canvas[1]].astype(np.float64)
-    nearest = np.full(canvas, np.inf)
-    inside = np.zeros(canvas, bool)
+    return _distance_in(polygon_V2, slice(0, canvas[0]), slice(0, canvas[1]))
+
+
+def _distance_in(polygon_V2: NDArray[np.float64], rows: slice, columns: slice) -> NDArray[np.float64]:
+    y_HW, x_HW = np.mgrid[rows, columns].astype(np.float64)
+    nearest = np.full(x_HW.shape, np.inf)
+    inside = np.zeros(x_HW.shape, bool)
     for (ax, ay), (bx, by) in zip(polygon_V2, np.roll(polygon_V2, -1, axis=0), strict=True):
         dx, dy = bx - ax, by - ay
         along = np.clip(((x_HW - ax) * dx + (y_HW - ay) * dy) / max(dx * dx + dy * dy, 1e-300), 0.0, 1.0)
@@ -183,19 +187,29 @@ def distance_maps(
     canvas: tuple[int, int],
     shrink_ratio: float = 0.4,
 ) -> DistanceMaps:
-    """Return the stored form of a page by the plain formula, in float64."""
-    step = offset_level(shrink_ratio) / LEVELS_PER_T
+    """Return the stored form of a page by the plain formula, in float64, text by text."""
+    T = offset_level(shrink_ratio)
     magnitude = read_tables(shrink_ratio).magnitude
     greatest, nearest = np.zeros(canvas, np.uint8), np.full(canvas, 255, np.uint8)
     for polygon_V2 in care:
-        q_HW = signed_distance(polygon_V2, canvas) / area_over_length(polygon_V2)
-        level_HW = np.clip(np.floor(q_HW / step) + ZERO_LEVEL, 0, 255).astype(np.uint8)
-        greatest = np.maximum(greatest, level_HW)
-        in_band = magnitude[level_HW] < LEVELS_PER_T
-        nearest = np.where(in_band, np.minimum(nearest, magnitude[level_HW]), nearest)
+        unit = area_over_length(polygon_V2)
+        block = _block(polygon_V2, 1.2 * T * unit, canvas)
+        q_HW = _distance_in(polygon_V2, *block) / unit
+        level_HW = np.clip(np.floor(q_HW * LEVELS_PER_T / T) + ZERO_LEVEL, 0, 255).astype(np.uint8)
+        np.maximum(greatest[block], level_HW, out=greatest[block])
+        near_HW = np.where(magnitude[level_HW] < LEVELS_PER_T, magnitude[level_HW], 255).astype(np.uint8)
+        np.minimum(nearest[block], near_HW, out=nearest[block])
     own = magnitude[greatest]
-    overlap_HW = (own - np.minimum(own, nearest)).astype(np.uint8)
+    overlap_HW = own - np.minimum(own, nearest)
     prob_mask_HW = np.ones(canvas, np.uint8)
     for polygon_V2 in ignored:
-        prob_mask_HW[signed_distance(polygon_V2, canvas) >= 0] = 0
+        block = _block(polygon_V2, 1.0, canvas)
+        prob_mask_HW[block][_distance_in(polygon_V2, *block) >= 0] = 0
     return DistanceMaps(greatest, overlap_HW if overlap_HW.any() else None, prob_mask_HW)
+
+
+def _block(polygon_V2: NDArray[np.float64], reach: float, canvas: tuple[int, int]) -> tuple[slice, slice]:
+    low = np.floor(polygon_V2.min(axis=0) - reach).astype(int)
+    high = np.ceil(polygon_V2.max(axis=0) + reach).astype(int) + 1
+    (x, y), (right, bottom) = np.clip([low, high], 0, [canvas[1], canvas[0]]).tolist()
+    return slice(y, bottom), slice(x, right)

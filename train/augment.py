@@ -155,14 +155,14 @@ def _place(
     cosine, sine = abs(np.cos(angle)), abs(np.sin(angle))
     height, width = crop
     reach = np.array([cosine * width + sine * height, sine * width + cosine * height]) / (2.0 * scale) - 0.5
-    texts = text_points(planes) if choice < text_share else np.empty((0, 2))
+    text = text_point(planes, which) if choice < text_share else None
     far = _far_corner(planes)
     first, last = np.minimum(reach, far - reach), np.maximum(reach, far - reach)
-    if not len(texts):
+    if text is None:
         return first + (last - first) * at
     offset = (np.array(at) - 0.5) * [width, height]
     turned = similarity_matrix((0.0, 0.0), (1, 1), scale=1.0 / scale, degrees=-degrees)[:, :2] @ offset
-    center: Floats = np.clip(texts[int(which * len(texts))] - turned, first, last)
+    center: Floats = np.clip(text - turned, first, last)
     return center
 
 
@@ -171,14 +171,22 @@ def _far_corner(planes: Mapping[str, Bytes]) -> Floats:
     return np.array([whole.shape[1] - 1.0, whole.shape[0] - 1.0])
 
 
-def text_points(planes: Mapping[str, Bytes]) -> Floats:
-    """Return (V, 2) points of the page that lie on care text, from a coarse grid over the stored planes."""
+def text_point(planes: Mapping[str, Bytes], random: float) -> Floats | None:
+    """Return a point (x, y) of the page that lies on care text, None where there is none.
+
+    Args:
+        planes: the stored planes; a coarse grid over them is searched.
+        random: in [0, 1): which of the grid's points on text.
+    """
     if "distance" in planes:
         grid = planes["distance"][::ROW_STEP, ::COLUMN_STEP] >= MASK_LEVEL
     else:
         grid = planes["thresh_mask"][::ROW_STEP] != 0
-    rows, columns = np.divmod(np.flatnonzero(grid), grid.shape[1])
-    return np.column_stack([columns * float(COLUMN_STEP), rows * float(ROW_STEP)])
+    texts = np.flatnonzero(grid)
+    if not len(texts):
+        return None
+    row, column = divmod(int(texts[int(random * len(texts))]), grid.shape[1])
+    return np.array([float(column * COLUMN_STEP), float(row * ROW_STEP)])
 
 
 def color_matrix(*, brightness: float, contrast: float, saturation: float) -> Floats | None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,10 +101,10 @@ class Checkpoints:
         return sorted(path.stem for path in (self.folder / FOLDER).glob("step_*.json"))
 
     def ranking(self) -> list[str]:
-        """Return the names of the evaluated checkpoints, best first; of equal ones the earlier is better."""
+        """Return the names of the evaluated checkpoints, best first; of equal ones the later is better."""
         scores = {stem: self._read_json(stem).get("metrics", {}).get(self.monitor) for stem in self.stems()}
-        rated = [(-score, stem) for stem, score in scores.items() if score is not None]
-        return [stem for score, stem in sorted(rated) if not math.isnan(score)]
+        rated = [(score, stem) for stem, score in scores.items() if score is not None]
+        return [stem for _, stem in sorted(rated, reverse=True)]
 
     def best(self) -> dict[str, Any] | None:
         """Return the JSON of the best checkpoint; None before the first evaluation."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
 from formats.settings import load_settings
 from formats.spec import Section
@@ -30,8 +30,11 @@ class DataSettings(Section):
     stream: StreamSettings = StreamSettings()
     augment: AugmentSettings = AugmentSettings()
     eval_size: int | None = Field(
-        None, ge=32, le=8192, description="long side, in pixels, of pages given to the network in evaluation "
-        "and prediction; null: as stored"
+        None,
+        ge=32,
+        le=8192,
+        description="long side, in pixels, of pages given to the network in evaluation "
+        "and prediction; null: as stored",
     )
     eval_batch_size: int = Field(4, ge=1, le=256)
 
@@ -66,18 +69,26 @@ class TrainerSettings(Section):
     max_epochs: int = Field(30, ge=1, le=1_000_000)
     limit_train_batches: int | None = Field(None, ge=1, description="batches of each epoch; null: all")
     limit_val_batches: int | None = Field(None, ge=1, description="batches of each validation; null: all")
-    accumulate_grad_batches: int = Field(2, ge=1, le=4096, description="batches an optimizer step learns from")
-    precision: PrecisionName = Field("32-true", description="number format of the network; losses are float32")
+    accumulate_grad_batches: int = Field(
+        2, ge=1, le=4096, description="batches an optimizer step learns from"
+    )
+    precision: PrecisionName = Field(
+        "32-true", description="number format of the network; losses are float32"
+    )
     log_every_n_steps: int = Field(10, ge=1)
     check_val_every_n_epoch: int = Field(1, ge=1)
     save_every_n_steps: int = Field(0, ge=0, description="checkpoints besides those of each epoch; 0: none")
     patience: int | None = Field(None, ge=1, description="validations without a better one that end the run")
-    monitor: str = Field("hmean", description="metric that tells which checkpoint is best; higher is better")
+    monitor: Literal["hmean", "cleval/hmean", "cleval/macro_hmean"] = Field(
+        "hmean", description="metric that tells which checkpoint is best"
+    )
     keep_best: int = Field(1, ge=1, le=100, description="how many of the best checkpoints to keep")
     ema_decay: float | None = Field(
         None, gt=0.0, lt=1.0, description="running average of the weights, evaluated and saved in their place"
     )
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda where there is one")
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda where there is one"
+    )
     threads: int = Field(0, ge=0, le=1024, description="of torch on the CPU; 0: as many as cores")
     deterministic: bool = Field(False, description="refuse operations that do not repeat to the bit")
 
@@ -91,7 +102,9 @@ class LoggerSettings(Section):
 class TrainConfig(Section):
     """All sections of a training configuration."""
 
-    exp_name: str = Field("run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="names the folder")
+    exp_name: str = Field(
+        "run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="names the folder"
+    )
     seed: int = Field(42, ge=0, lt=1 << 32)
     data: DataSettings = DataSettings()
     targets: TargetsReading = TargetsReading()
@@ -127,6 +140,20 @@ class TrainConfig(Section):
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
     """Read a configuration; see `formats.settings.load_settings`."""
     return load_settings(TrainConfig, path, overrides)
+
+
+def changed_config(config: dict[str, Any], overrides: Sequence[str]) -> TrainConfig:
+    """Return a configuration as a checkpoint holds it, with ``section.field=value`` words applied.
+
+    Raises:
+        UsageError: as for `load_config`.
+    """
+    words = [f"{section}={_flow(value)}" for section, value in config.items()]
+    return load_settings(TrainConfig, None, [*words, *overrides])
+
+
+def _flow(value: Any) -> str:
+    return yaml.safe_dump(value, default_flow_style=True, width=1 << 30, sort_keys=False)
 
 
 def save_config(config: TrainConfig, path: Path) -> None:

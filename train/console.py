@@ -10,6 +10,15 @@ from tqdm import tqdm
 
 from train.records import Record
 
+SHOWN = {
+    "hmean": "H-mean",
+    "precision": "precision",
+    "recall": "recall",
+    "cleval/hmean": "CLEval",
+    "cleval/macro_hmean": "its mean over pages",
+}
+"""What of a validation's values is printed, and how it is called."""
+
 
 class Console:
     """A sink that prints.
@@ -73,9 +82,9 @@ def _parts(values: Mapping[str, float]) -> str:
 
 def _other_line(record: Record) -> str:
     shown = [
-        f"{name} {value:.4f}"
-        for name, value in record.values.items()
-        if value is not None and not name.startswith("time/")
+        f"{label} {value:.4f}"
+        for name, label in SHOWN.items()
+        if (value := record.values.get(name)) is not None
     ]
     seconds = record.values.get("time/seconds")
     return f"{record.phase}: {'  '.join(shown)}" + (f"  in {seconds:.1f} s" if seconds is not None else "")

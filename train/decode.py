@@ -74,7 +74,7 @@ class Decoder:
     ) -> None:
         warper.bits(window, planes["prob_mask"], out["prob_mask"], outside=1)
         if "overlap" in out:
-            warper.plane(window, planes.get("overlap"), out["overlap"])
+            warper.overlap(window, planes.get("overlap"), out["overlap"])
         else:
             warper.bits(window, planes["prob"], out["prob"], outside=0)
             warper.bits(window, planes["thresh_mask"], out["thresh_mask"], outside=0)

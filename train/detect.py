@@ -51,7 +51,7 @@ class Fit:
 
 
 def fit(canvas: tuple[int, int], long_side: int | None) -> Fit:
-    """Return how a canvas of (height, width) comes to have `long_side` pixels on its long side; None: as is."""
+    """Return how a canvas (height, width) comes to have `long_side` pixels on its long side; None: as is."""
     scale = 1.0 if long_side is None else long_side / max(canvas)
     rows, columns = (max(1, round(side * scale)) for side in canvas)
     height, width = (-(-side // STRIDE) * STRIDE for side in (rows, columns))

@@ -39,9 +39,7 @@ def check_expectations(manifest: SetManifest, expect: Mapping[str, Any], folder:
 def recorded_settings(manifest: SetManifest) -> dict[str, Any]:
     """Return everything a set's manifest says of its making, by dotted name."""
     settings = manifest.settings.model_dump(mode="json")
-    fields = {
-        f"{section}.{name}": value for section in SECTIONS for name, value in settings[section].items()
-    }
+    fields = {f"{section}.{name}": value for section in SECTIONS for name, value in settings[section].items()}
     return {"fingerprint": manifest.fingerprint, "renderer": settings["renderer"], **fields}
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 
 import torch
 from torch import Tensor, nn
 
+from train.batch import Batch
 from train.loss import LossSettings, detection_loss
 from train.maps import MapReader, Targets
 from train.model import Detector, Logits
 from train.pixels import normalised
-from train.stream import Batch, Stream
+from train.stream import Stream
 
 
 @dataclass
@@ -62,6 +62,8 @@ class DetectionTask:
         try:
             for batch in islice(batches, len(self) - start):
                 yield batch.to(self.device)
+        finally:
+            self.stream.close()
 
     def size(self, batch: Batch) -> int:
         """Return the number of pages of a batch."""

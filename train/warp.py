@@ -1,8 +1,9 @@
 """One similarity for a page and its stored planes, into the memory of a batch.
 
-Image, distance, overlap and threshold planes are sampled bilinearly and rounded; a 0/1 plane is 1 where
-bilinear sampling gives a half or more. A distance level is the field's value at a point, so it is sampled,
-never averaged. Off the page: the padding's colour, distance 0 (background), mask 1.
+Image, distance and threshold planes are sampled bilinearly and rounded; a 0/1 plane is 1 where bilinear
+sampling gives a half or more. A distance level is the field's value at a point, so it is sampled, never
+averaged. The overlap correction takes the nearest pixel: that costs 0.00004 of the threshold map's 0.4, and
+less than half the time. Off the page: the padding's colour, distance 0 (background), mask 1.
 
 OpenCV warps four channels in less than half the time of three (5.0: 0.95 against 2.2 ms for 640 x 640), so
 that the first plane travels as the image's fourth channel.
@@ -131,13 +132,13 @@ class Warper:
         if color_34 is not None:
             cv2.transform(plain_HWC, color_34, dst=out_HWC)
 
-    def plane(self, window: Window | None, plane_HW: Bytes | None, out_HW: Bytes) -> None:
-        """Warp a plane of levels; None is all zero."""
+    def overlap(self, window: Window | None, plane_HW: Bytes | None, out_HW: Bytes) -> None:
+        """Warp the overlap correction; None is all zero."""
         seen_HW = None if window is None or plane_HW is None else plane_HW[window.rows, window.columns]
         if window is None or seen_HW is None or not seen_HW.max():
             out_HW.fill(0)
         else:
-            self._warp(seen_HW, window, out_HW, (0,))
+            self._warp(seen_HW, window, out_HW, (0,), cv2.INTER_NEAREST)
 
     def bits(self, window: Window | None, packed_HW: Bytes, out_HW: Bytes, outside: int) -> None:
         """Warp a 0/1 plane of 8 pixels a byte, which is `outside` off the page, to one byte a pixel."""
@@ -148,13 +149,20 @@ class Warper:
         else:
             self._warp(np.unpackbits(seen_HW, axis=1), window, out_HW, (outside,))
 
-    def _warp(self, source: Bytes, window: Window, out: Bytes, border: tuple[int, ...]) -> None:
+    def _warp(
+        self,
+        source: Bytes,
+        window: Window,
+        out: Bytes,
+        border: tuple[int, ...],
+        sampling: int = cv2.INTER_LINEAR,
+    ) -> None:
         cv2.warpAffine(
             source,
             window.matrix_23,
             (self.crop[1], self.crop[0]),
             dst=out,
-            flags=cv2.INTER_LINEAR,
+            flags=sampling,
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=border,
         )

@@ -73,8 +73,8 @@ class Scratch(NamedTuple):
     crossings: Integers
 
 
-class Window(NamedTuple):
-    """A rectangle of the canvas; the width is a multiple of LANES, or the canvas's for crossings alone."""
+class Tile(NamedTuple):
+    """A rectangle of the canvas, in pixels."""
 
     left: int
     top: int
@@ -121,47 +121,265 @@ def draw(
     )
     planes_KHW[0] = 1
     planes_KHW[1:] = 0
-    overlap = False
+    if not fused:
+        planes_KHW[2] = 255
     for i in range(len(codes)):
         points_V2 = points_N2[starts[i] : starts[i + 1]]
         if codes[i] == CARE:
             step = T * units[i] / LEVELS_PER_T
             check = check_empty and (1.0 - T) * units[i] < _DISC
-            code, overlaps = _draw_text(points_V2, step, check, fused, scratch, planes_KHW)
-            codes[i] = code
-            overlap |= overlaps
+            codes[i] = _draw_text(points_V2, step, check, fused, scratch, planes_KHW)
         if mask_ignored and codes[i] != CARE and codes[i] != DEGENERATE:
             _mask(points_V2, scratch, planes_KHW[0])
-    return overlap
+    return False if fused else _excess(planes_KHW[1], planes_KHW[2])
 
 
 @kernel
 def _draw_text(
     points_V2: Floats, step: float, check: bool, fused: bool, scratch: Scratch, planes_KHW: Bytes
-) -> tuple[int, bool]:
-    """Draw one text whose levels are `step` pixels apart; return its status and whether it overlaps another."""
+) -> int:
+    """Draw one text whose levels are `step` pixels apart; return its status."""
     _, H, W = planes_KHW.shape
-    x0, y0 = points_V2[0]
+    x0, y0 = points_V2[0, 0], points_V2[0, 1]
     x1, y1 = x0, y0
-    for x, y in points_V2:
-        x0, x1, y0, y1 = min(x0, x), max(x1, x), min(y0, y), max(y1, y)
+    for v in range(1, len(points_V2)):
+        x, y = points_V2[v, 0], points_V2[v, 1]
+        x0, x1 = min(x0, x), max(x1, x)
+        y0, y1 = min(y0, y), max(y1, y)
     whole = x0 >= -0.5 and y0 >= -0.5 and x1 <= W - 0.5 and y1 <= H - 0.5
     band = _OUTER * step
     if x1 + band < 0.0 or y1 + band < 0.0 or x0 - band > W - 1 or y0 - band > H - 1:
-        return OUTSIDE, False
+        return OUTSIDE
     left, right = int(max(x0 - band, 0.0)), int(min(x1 + band, W - 1.0))
     top, bottom = int(max(y0 - band, 0.0)), int(min(y1 + band, H - 1.0))
     width = (right - left + LANES) // LANES * LANES
     left = min(left, W - width)
     height = min(_TILE // width, _TILE_ROWS)
-    filled = False
     if check and whole:
-        if not _holds(PROB_LEVEL, points_V2, step, Window(left, top, bottom + 1 - top, width), scratch):
-            return EMPTY_SHRINK, False
-        filled = top + height > bottom
-    touched, overlap = whole, False
+        greatest = 0
+        for y in range(top, bottom + 1, height):
+            if greatest < PROB_LEVEL:
+                tile = Tile(left, y, min(height, bottom + 1 - y), width)
+                greatest = _fill(points_V2, step, fused, tile, scratch)
+        if greatest < PROB_LEVEL:
+            return EMPTY_SHRINK
+    filled = check and whole and top + height > bottom
+    touched = whole
     for y in range(top, bottom + 1, height):
-        window = Window(left, y, min(height, bottom + 1 - y), width)
-        if not filled:
-            _fill(points_V2, step, fused, window, scratch)
-    return CARE, overlap
+        tile = Tile(left, y, min(height, bottom + 1 - y), width)
+        greatest = PROB_LEVEL if filled else _fill(points_V2, step, fused, tile, scratch)
+        touched |= greatest > 0
+        if fused:
+            _merge_maps(tile, scratch, planes_KHW)
+        else:
+            _merge_distance(tile, scratch, planes_KHW)
+    return CARE if touched else OUTSIDE
+
+
+@kernel
+def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scratch) -> int:
+    """Fill a tile with a text's levels and values; return the greatest level."""
+    scratch.squares[: tile.rows * tile.width] = _FAR
+    _near_edges(points_V2, step, tile, scratch.squares)
+    _cross(points_V2, tile, scratch)
+    scratch.inside[: tile.rows * tile.width] = 0
+    _fill_inside(len(points_V2), tile, scratch, scratch.inside, 0, tile.width, 1)
+    if fused:
+        return _quantise(tile.rows * tile.width, scratch, _SLOPE, _START)
+    return _quantise(tile.rows * tile.width, scratch, -_ONE, _ZERO)
+
+
+@kernel
+def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.float32]) -> None:
+    """Lower `squares` to the squared distances, in levels, to the edges within reach."""
+    V = len(points_V2)
+    reach = _REACH * step
+    for i in range(V):
+        j = i + 1 if i + 1 < V else 0
+        ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
+        if ay > by:
+            ax, ay, bx, by = bx, by, ax, ay
+        if by + reach < tile.top or ay - reach > tile.top + tile.rows - 1.0:
+            continue
+        length = sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
+        # Levels a pixel, along the edge; of a repeated vertex, any direction.
+        ux, uy = (bx - ax) / length / step, (by - ay) / length / step
+        if length == 0.0:
+            ux, uy = 1.0 / step, 0.0
+        slope = (bx - ax) / (by - ay) if by > ay else 0.0
+        first = int(max(ay - reach - tile.top, 0.0))
+        last = int(min(by + reach - tile.top, tile.rows - 1.0))
+        for row in range(first, last + 1):
+            y = tile.top + row
+            # The part of the edge within reach of the row, and from there as far to both sides.
+            xa = ax + (y - reach - ay) * slope if y - reach > ay else ax
+            xb = ax + (y + reach - ay) * slope if y + reach < by else bx
+            low = max(min(xa, xb), min(ax, bx)) - reach - tile.left
+            high = min(max(xa, xb), max(ax, bx)) + reach - tile.left
+            if high < 0.0 or low > tile.width - 1.0:
+                continue
+            start = min(int(max(low, 0.0)), tile.width - LANES)
+            stop = int(min(high, tile.width - 1.0)) + 1
+            dx, dy = tile.left + start - ax, y - ay
+            across, along = dy * ux - dx * uy, dx * ux + dy * uy
+            _near_edge(
+                start, stop, tile.width, row * tile.width, across, along, length / step, ux, uy, squares
+            )
+
+
+@kernel
+def _near_edge(
+    start: int,
+    stop: int,
+    width: int,
+    row: int,
+    across: float,
+    along: float,
+    length: float,
+    ux: float,
+    uy: float,
+    squares: NDArray[np.float32],
+) -> None:
+    """Lower one row of `squares`, from column `start` to `stop`, to the squared distance to one edge.
+
+    The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
+    in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
+    before the last has ended, to stay in the row: a minimum may be taken twice.
+    """
+    ux32, uy32 = np.float32(ux), np.float32(uy)
+    for block in range((stop - start + LANES - 1) // LANES):
+        column = min(start + LANES * block, width - LANES)
+        here = along + (column - start) * ux
+        p = np.float32(across - (column - start) * uy)
+        before, after = np.float32(-here), np.float32(here - length)
+        origin = u64(row + column)
+        for lane in range(LANES):
+            j = np.float32(lane)
+            a = p - j * uy32
+            b = before - j * ux32
+            c = after + j * ux32
+            beyond = b if b > c else c
+            beyond = beyond if beyond > _ZERO else _ZERO
+            square = a * a + beyond * beyond
+            least = squares[origin + u64(lane)]
+            squares[origin + u64(lane)] = square if square < least else least
+
+
+@kernel
+def _cross(points_V2: Floats, tile: Tile, scratch: Scratch) -> None:
+    """List, row by row in ascending order, the first column right of each crossing of the outline."""
+    V = len(points_V2)
+    scratch.counts[: tile.rows] = 0
+    for i in range(V):
+        j = i + 1 if i + 1 < V else 0
+        ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
+        if ay > by:
+            ax, ay, bx, by = bx, by, ax, ay
+        if by <= tile.top or ay > tile.top + tile.rows - 1.0 or ay == by:
+            continue
+        slope = (bx - ax) / (by - ay)
+        first = int(np.ceil(max(ay - tile.top, 0.0)))
+        stop = int(np.ceil(min(by - tile.top, float(tile.rows))))
+        for row in range(first, stop):
+            x = ax + (tile.top + row - ay) * slope - tile.left
+            column = int(np.ceil(min(max(x, 0.0), float(tile.width))))
+            k = scratch.counts[row]
+            while k > 0 and scratch.crossings[row * V + k - 1] > column:
+                scratch.crossings[row * V + k] = scratch.crossings[row * V + k - 1]
+                k -= 1
+            scratch.crossings[row * V + k] = column
+            scratch.counts[row] += 1
+
+
+@kernel
+def _fill_inside(
+    V: int, tile: Tile, scratch: Scratch, plane: Bytes, origin: int, stride: int, value: int
+) -> None:
+    """Set a flat plane to `value` between every other pair of crossings."""
+    for row in range(tile.rows):
+        for k in range(row * V, row * V + scratch.counts[row] - 1, 2):
+            start = origin + row * stride
+            plane[start + scratch.crossings[k] : start + scratch.crossings[k + 1]] = value
+
+
+@kernel
+def _mask(points_V2: Floats, scratch: Scratch, mask_HW: Bytes) -> None:
+    """Set a mask to 0 inside an ignored text."""
+    H, W = mask_HW.shape
+    y0, y1 = points_V2[:, 1].min(), points_V2[:, 1].max()
+    for top in range(int(min(max(y0, 0.0), float(H))), int(min(max(y1, -1.0), H - 1.0)) + 1, _TILE_ROWS):
+        tile = Tile(0, top, min(_TILE_ROWS, H - top), W)
+        _cross(points_V2, tile, scratch)
+        _fill_inside(len(points_V2), tile, scratch, mask_HW.reshape(-1), top * W, W, 0)
+
+
+@kernel
+def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32) -> int:
+    """Turn squared distances into levels and values, start - slope * magnitude; return the greatest level.
+
+    The cells are [n, n + 1) in q: outside, where q is negative, a distance of a whole number of levels belongs
+    to the magnitude below.
+    """
+    squares, inside, levels, values = scratch.squares, scratch.inside, scratch.levels, scratch.values
+    greatest = np.uint8(0)
+    for i in range(size):
+        distance = np.float32(sqrt(squares[u64(i)]))
+        whole = np.float32(np.int32(distance))
+        is_inside = inside[u64(i)] != 0
+        magnitude = whole if is_inside or whole < distance else whole - _ONE
+        magnitude = magnitude if magnitude < _TOP else _TOP
+        level = _INSIDE + magnitude if is_inside else _JUST_OUTSIDE - magnitude
+        level = level if level > _ZERO else _ZERO
+        # On an edge the magnitude outside is -1, its level that of 0.
+        value = start - slope * (magnitude if magnitude > _ZERO else _ZERO)
+        value = value if value > _ZERO else _ZERO
+        byte = np.uint8(np.int32(level))
+        levels[u64(i)] = byte
+        values[u64(i)] = np.uint8(np.int32(value))
+        greatest = byte if byte > greatest else greatest
+    return int(greatest)
+
+
+@kernel
+def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
+    """Take one text's tile into the prob, thresh and thresh_mask planes."""
+    W = planes_KHW.shape[2]
+    prob, thresh, thresh_mask = planes_KHW[1].reshape(-1), planes_KHW[2].reshape(-1), planes_KHW[3].reshape(-1)
+    levels, values = scratch.levels, scratch.values
+    for row in range(tile.rows):
+        target, source = (tile.top + row) * W + tile.left, row * tile.width
+        for j in range(tile.width):
+            to, at = u64(target + j), u64(source + j)
+            prob[to] |= np.uint8(levels[at] >= PROB_LEVEL)
+            thresh[to] = values[at] if values[at] > thresh[to] else thresh[to]
+            thresh_mask[to] |= np.uint8(levels[at] >= MASK_LEVEL)
+
+
+@kernel
+def _merge_distance(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
+    """Take one text's tile into the distance plane and the plane of least magnitudes."""
+    W = planes_KHW.shape[2]
+    distance, least = planes_KHW[1].reshape(-1), planes_KHW[2].reshape(-1)
+    levels, values = scratch.levels, scratch.values
+    for row in range(tile.rows):
+        target, source = (tile.top + row) * W + tile.left, row * tile.width
+        for j in range(tile.width):
+            to, at = u64(target + j), u64(source + j)
+            # A text that does not come near the pixel, level 0, has no say in its least magnitude.
+            value = values[at] if levels[at] > 0 else np.uint8(255)
+            distance[to] = levels[at] if levels[at] > distance[to] else distance[to]
+            least[to] = value if value < least[to] else least[to]
+
+
+@kernel
+def _excess(distance_HW: Bytes, least_HW: Bytes) -> bool:
+    """Turn least magnitudes into how far the magnitude of the greatest level exceeds them; return if any does."""
+    distance, least = distance_HW.reshape(-1), least_HW.reshape(-1)
+    greatest = np.uint8(0)
+    for i in range(len(distance)):
+        level, below = np.int16(distance[u64(i)]), np.int16(least[u64(i)])
+        magnitude = level - ZERO_LEVEL if level >= ZERO_LEVEL else ZERO_LEVEL - 1 - level
+        excess = np.uint8(magnitude - below if level > 0 else 0)
+        least[u64(i)] = excess
+        greatest = max(greatest, excess)
+    return greatest > 0

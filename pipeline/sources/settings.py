@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from formats.spec import Section
+from pipeline.image_header import MAX_PIXELS
 
 PAIRED_FORMATS = ("icdar", "polygons")
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -56,7 +57,7 @@ class SourceSettings(Section):
         "full", description="name: of an image path in an annotation only the file name counts"
     )
     dont_care: tuple[str, ...] = Field(("###", "*"), description="transcriptions that mean don't-care")
-    max_pixels: int = Field(178_956_970, ge=1, description="largest page, pixels, checked before decoding")
+    max_pixels: int = Field(MAX_PIXELS, ge=1, description="largest page, pixels, checked before decoding")
 
     @model_validator(mode="after")
     def _possible(self) -> SourceSettings:

@@ -1,4 +1,4 @@
-"""UFO JSON: {"images": {file: {"words": {id: {"points", "transcription", "illegibility"}}, "img_w", ...}}}."""
+"""UFO JSON: {"images": {file: {"words": {id: {"points", "transcription", "illegibility"}}}}}."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
         "jpeg_quality": (80, ("encoding",)),
         "zstd_level": (3, ("encoding",)),
     },
-    "layout": {"samples_per_shard": (3, ("layout",))},
+    "layout": {"samples_per_shard": (5, ("layout",))},
     "runtime": {"workers": (2, ()), "max_quarantined": (0.5, ())},
 }
 FIELDS = [(section, field) for section, fields in CHANGES.items() for field in fields]

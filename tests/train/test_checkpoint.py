@@ -46,7 +46,7 @@ def test_the_best_and_the_last_are_kept(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path, keep_best=2)
     for step, hmean in enumerate([0.5, 0.9, 0.7, 0.9, 0.1], start=1):
         save(checkpoints, step, hmean)
-    assert checkpoints.ranking() == ["step_00000002", "step_00000004", "step_00000005"]
+    assert checkpoints.ranking() == ["step_00000004", "step_00000002", "step_00000005"]
     assert names(tmp_path) == [
         "step_00000002.json",
         "step_00000002.pt",
@@ -56,7 +56,7 @@ def test_the_best_and_the_last_are_kept(tmp_path: Path) -> None:
         "step_00000005.json",
         "step_00000005.pt",
     ]
-    assert load_checkpoint(tmp_path / "best.pt").about["step"] == 2
+    assert load_checkpoint(tmp_path / "best.pt").about["step"] == 4
     assert load_checkpoint(tmp_path / "last.pt").about["step"] == 5
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
+from train import loss
 from train.loss import (
     LossSettings,
     balanced_cross_entropy,
@@ -157,6 +158,20 @@ def test_autocast_around_the_loss_changes_nothing(half: torch.dtype) -> None:
     assert [float(part) for part in parts] == [float(part) for part in expected]
 
 
+def test_autocast_is_off_within(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def looking(*maps_NHW: Tensor) -> Tensor:
+        seen.append((torch.is_autocast_enabled("cpu"), *(value.dtype for value in maps_NHW)))
+        return masked_l1(*maps_NHW)
+
+    monkeypatch.setattr(loss, "masked_l1", looking)
+    logits, targets = page(16, 16)
+    with torch.autocast("cpu", torch.bfloat16):
+        detection_loss(Logits(*(value.bfloat16() for value in logits)), targets, SETTINGS)
+    assert seen == [(False, torch.float32, torch.float32, torch.float32)]
+
+
 def test_a_confident_mistake_still_has_a_gradient_beyond_the_saturation_of_float16() -> None:
     wrong = torch.full((1, 2, 2), 12.0, dtype=torch.float16)
     assert float(torch.sigmoid(wrong).max()) == 1.0  # where a loss on float16 probabilities ends
@@ -186,7 +201,7 @@ def test_the_dice_reaches_pixels_whose_gradient_float16_cannot_hold() -> None:
     ).total.backward()
     assert x_NHW.grad is not None
     reached = x_NHW.grad[targets.prob_mask_NHW > 0].abs()
-    assert 0.0 < float(reached.min())
+    assert float(reached.min()) > 0.0
     assert float(reached.max()) < 6.1e-5  # the smallest normal number of float16
 
 

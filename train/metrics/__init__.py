@@ -8,7 +8,6 @@ from train.metrics.score import DetectionScore, MatchProtocol, PageScore, PageTr
 from train.metrics.total_text import TotalText
 
 __all__ = [
-    "PROTOCOLS",
     "Cleval",
     "DetectionScore",
     "IcdarIou",
@@ -19,6 +18,3 @@ __all__ = [
     "summarise",
     "truth_of",
 ]
-
-PROTOCOLS: dict[str, MatchProtocol] = {"icdar": IcdarIou(), "cleval": Cleval(), "total_text": TotalText()}
-"""The protocols by the name a configuration uses."""

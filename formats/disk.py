@@ -1,0 +1,70 @@
+"""Faults of the disk as errors a user can act on."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from formats.errors import TextshardsError, UsageError
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
+
+
+@contextmanager
+def writing(place: Path) -> Iterator[None]:
+    """Turn what the system says while files are written at a place into one error that names it.
+
+    Raises:
+        UsageError: the place cannot be written to.
+        TextshardsError: the disk is full, or another fault of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise disk_error(error, place) from None
+
+
+def disk_error(error: OSError, place: Path | None = None) -> TextshardsError:
+    """Return the error for what the system said.
+
+    Args:
+        error: as raised.
+        place: the file or folder that was being written; None where something was read, or nobody knows.
+    """
+    said = error.strerror or str(error)
+    where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else place
+    if error.errno in _FULL:
+        place = place or where or Path()
+        return TextshardsError(
+            f"cannot write in {place}",
+            expected="room on the disk",
+            found=f"{said.lower()}; {_room(place)}",
+            next_step="make room, then run the same command again: what is finished is kept",
+        )
+    if place is not None and error.errno in _NOT_OURS:
+        return UsageError(
+            f"cannot write in {place}",
+            expected="a folder that can be written",
+            found=f"{where}: {said.lower()}" if where not in (None, place) else said.lower(),
+            next_step="name another folder, or mend its permissions",
+        )
+    return TextshardsError(
+        f"cannot {'write' if place is not None else 'use'} {where or 'a file'}",
+        found=said.lower(),
+        next_step="mend this, then run the same command again",
+    )
+
+
+def _room(place: Path) -> str:
+    for folder in (place, *place.absolute().parents):
+        try:
+            usage = shutil.disk_usage(folder)
+        except OSError:
+            continue
+        return f"{usage.free / 1e6:.1f} MB of {usage.total / 1e6:.0f} MB are free there"
+    return "how much is free cannot be told"

@@ -1,0 +1,112 @@
+"""A whole verification: the files of a set, its manifests, and on demand every sample."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from formats.commands import progress
+from formats.container_checks import check_container
+from formats.errors import DamageError, SetError
+from formats.file_checks import check_files, check_manifests, extra_files, load_shards
+from formats.manifest import (
+    SET_MANIFEST,
+    FileRecord,
+    SetManifest,
+    SetSettings,
+    ShardManifest,
+    read_set_manifest,
+)
+from formats.problems import Problem, VerifyReport, sort_problems
+from formats.sample_checks import check_sample
+from formats.shards import ShardSet
+from formats.storage import inside
+
+
+def verify_set(folder: Path, *, deep: bool = False) -> VerifyReport:
+    """Verify a set.
+
+    Args:
+        folder: the set's folder.
+        deep: decode every sample as well.
+
+    Raises:
+        SetError: there is no set in the folder, or it is of another format or version: it cannot be judged.
+    """
+    started = time.monotonic()
+    try:
+        manifest = read_set_manifest(folder)
+    except DamageError as error:
+        problem = Problem("damaged", SET_MANIFEST, None, error.expected, error.found)
+        return VerifyReport(str(folder), deep, 0, 0, 0, 0, _since(started), (problem,))
+    loaded = load_shards(folder, manifest)
+    files = [file for shard in loaded.manifests.values() for file in shard.files]
+    with progress(sum(file.bytes for file in files), "hashing bytes") as shown:
+        damage = check_files(folder, files, shown)
+    problems = loaded.problems + damage
+    problems += check_manifests(folder, manifest, loaded.manifests)
+    problems += extra_files(folder, manifest, loaded.manifests)
+    if deep:
+        problems += _look_deep(folder, manifest.settings, loaded.manifests, damage)
+    return _report(folder, deep, manifest, files, started, problems)
+
+
+def _report(
+    folder: Path,
+    deep: bool,
+    manifest: SetManifest,
+    files: list[FileRecord],
+    started: float,
+    problems: list[Problem],
+) -> VerifyReport:
+    every = [entry.manifest for entry in manifest.shards] + files
+    return VerifyReport(
+        folder=str(folder),
+        deep=deep,
+        shards=len(manifest.shards),
+        samples=sum(manifest.splits.values()),
+        files=len(every),
+        bytes=sum(file.bytes for file in every),
+        seconds=_since(started),
+        problems=sort_problems(problems),
+    )
+
+
+def _since(started: float) -> float:
+    return round(time.monotonic() - started, 3)
+
+
+def _look_deep(
+    folder: Path, settings: SetSettings, shards: dict[str, ShardManifest], damage: list[Problem]
+) -> list[Problem]:
+    """Check the containers of undamaged shards, and every sample of those whose files all have their size."""
+    changed = {problem.path for problem in damage}
+    problems: list[Problem] = []
+    for shard in shards.values():
+        if changed.isdisjoint(file.path for file in shard.files):
+            problems += check_container(folder, shard, settings)
+    sized = {
+        name: shard for name, shard in shards.items() if all(_has_size(folder, file) for file in shard.files)
+    }
+    opened = ShardSet(folder, names=sized)
+
+    def check(number: int) -> list[Problem]:
+        return check_sample(opened, number, sized[opened.locate(number)[0].name])
+
+    with (
+        progress(len(opened), "decoding samples") as shown,
+        ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
+    ):
+        for found in pool.map(check, range(len(opened))):
+            problems += found
+            shown.advance()
+    return problems
+
+
+def _has_size(folder: Path, file: FileRecord) -> bool:
+    try:
+        return inside(folder, file.path).stat().st_size == file.bytes
+    except (OSError, SetError):
+        return False

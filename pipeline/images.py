@@ -1,0 +1,148 @@
+"""Bytes of a source image to RGB pixels, under one written policy (docs/sources.md).
+
+Orientation is applied or ignored as told; grey becomes three equal channels; inks, 16 bits, alpha and
+palettes become 8-bit RGB by fixed formulas; no colour profile is applied. A file that is damaged or cut
+short is refused: decoders would paint what is missing in grey.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Literal
+
+import cv2
+import numpy as np
+import simplejpeg
+from numpy.typing import NDArray
+
+from formats.errors import SampleError
+from formats.sample import Bytes
+from pipeline.image_header import MAX_PIXELS, ImageHeader, png_chunks, read_header
+
+Exif = Literal["apply", "ignore"]
+
+
+def image_size(data: bytes, *, exif: Exif = "apply", name: str = "image") -> tuple[int, int]:
+    """Return (height, width) in pixels from the header alone, as `read_image` would give them.
+
+    Raises:
+        SampleError: no image of a known kind, or its header is damaged.
+    """
+    header = read_header(data, name)
+    return header.turned_size if exif == "apply" else (header.height, header.width)
+
+
+def read_image(
+    data: bytes, *, exif: Exif = "apply", max_pixels: int = MAX_PIXELS, name: str = "image"
+) -> Bytes:
+    """Decode a JPEG, PNG, BMP, TIFF or WebP file to (H, W, 3) uint8 RGB, C-contiguous.
+
+    The size in the header is checked before anything is decoded.
+
+    Args:
+        data: the file's bytes.
+        exif: whether the EXIF orientation turns the page.
+        max_pixels: the largest page, height times width.
+        name: what errors call the image.
+
+    Raises:
+        SampleError: no image of a known kind, too large, damaged, cut short, or a variant without a rule.
+    """
+    header = read_header(data, name)
+    if header.height * header.width > max_pixels:
+        raise SampleError(
+            name,
+            expected=f"at most {max_pixels} pixels",
+            found=f"{header.width} x {header.height} pixels, by its header",
+            next_step="set source.max_pixels higher if the page is to be trusted",
+        )
+    if header.unsupported is not None:
+        raise _refused(name, header.unsupported)
+    image_HWC = _decode_jpeg(data, name) if header.kind == "jpeg" else _decode_other(data, header, name)
+    if image_HWC.shape != (header.height, header.width, 3):
+        raise _refused(name, f"a header of {header.width} x {header.height} pixels and other pixels")
+    if exif == "apply":
+        image_HWC = turned(image_HWC, header.orientation)
+    return np.ascontiguousarray(image_HWC)
+
+
+def turned(image_HWC: Bytes, orientation: int) -> Bytes:
+    """Return the view of an image that its EXIF orientation (1 to 8) asks for (EXIF 2.32, tag 274)."""
+    if orientation >= 5:
+        image_HWC = image_HWC.transpose(1, 0, 2)
+    # After the transposition of 5 to 8: 6 is mirrored left to right, 8 top to bottom, 7 both.
+    rows, columns = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(
+        orientation, (1, 1)
+    )
+    return image_HWC[::rows, ::columns]
+
+
+def _decode_jpeg(data: bytes, name: str) -> Bytes:
+    """Decode with libjpeg-turbo, every warning of which (a bad code, a missing end) is an error here."""
+    try:
+        colors = simplejpeg.decode_jpeg_header(data, strict=True)[2]
+        if colors not in ("CMYK", "YCCK"):
+            rgb_HWC: Bytes = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+            return rgb_HWC
+        inks_HWC = simplejpeg.decode_jpeg(data, "CMYK", strict=True)
+    except (ValueError, MemoryError) as error:
+        raise _refused(name, f"a damaged JPEG: {error}") from None
+    # Files hold 255 - ink, as Adobe writes them and every common reader takes them.
+    return _divide_by_255(inks_HWC[..., :3].astype(np.uint16) * inks_HWC[..., 3:])
+
+
+def _decode_other(data: bytes, header: ImageHeader, name: str) -> Bytes:
+    if header.kind == "png":
+        _check_png(data, name)
+    if header.orientation_at is not None:
+        # OpenCV turns TIFFs by itself and cannot be told not to.
+        order = "<" if data.startswith(b"II") else ">"
+        at = header.orientation_at
+        data = data[:at] + struct.pack(order + "H", 1) + data[at + 2 :]
+    try:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
+        raise _refused(name, f"a damaged {header.kind.upper()}: {error.err}") from None
+    if decoded is None:
+        raise _refused(name, f"a damaged {header.kind.upper()}")
+    return _to_rgb(decoded, name)
+
+
+def _check_png(data: bytes, name: str) -> None:
+    for kind, start, end in png_chunks(data):
+        if zlib.crc32(data[start - 4 : end]) != int.from_bytes(data[end : end + 4], "big"):
+            raise _refused(name, f"a damaged PNG: the checksum of {kind!r} does not fit")
+
+
+def _to_rgb(decoded: NDArray[np.generic], name: str) -> Bytes:
+    """Turn what OpenCV decodes, (H, W[, 1, 3 or 4]) grey, BGR or BGRA of 8 or 16 bits, into 8-bit RGB."""
+    if decoded.dtype not in (np.uint8, np.uint16):
+        raise _refused(name, f"pixels of type {decoded.dtype}")
+    pixels = decoded if decoded.ndim == 3 else decoded[..., None]
+    levels: Bytes
+    if pixels.dtype == np.uint16:
+        levels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
+    else:
+        levels = pixels.astype(np.uint8, copy=False)
+    if levels.shape[2] == 1:
+        return np.repeat(levels, 3, axis=2)
+    rgb_HWC = levels[..., 2::-1]
+    if levels.shape[2] == 3:
+        return rgb_HWC
+    alpha_HW1 = levels[..., 3:].astype(np.uint16)
+    return _divide_by_255(rgb_HWC * alpha_HW1 + np.uint16(255) * (255 - alpha_HW1))
+
+
+def _divide_by_255(products: NDArray[np.uint16]) -> Bytes:
+    """Round x / 255 to the nearest, exactly, for x up to 255 * 255."""
+    return ((products + np.uint16(127)) // np.uint16(255)).astype(np.uint8)
+
+
+def _refused(name: str, found: str) -> SampleError:
+    return SampleError(
+        name,
+        expected="an image whose every pixel can be decoded",
+        found=found,
+        next_step="save the image again from its original, or take it out of the annotations",
+    )

@@ -1,0 +1,158 @@
+"""Texts to maps, exactly by the definition in formats/levels.py.
+
+What becomes of a text, by the first row that applies (`formats.sample.Text.status`):
+
+| status | when | maps | prob_mask inside it |
+|---|---|---|---|
+| degenerate | found so in the source, or no area on the canvas | nothing | 1 |
+| self_crossing | found so in the source | nothing | 0 |
+| dont_care | annotated so | nothing | 0 |
+| too_small | `small_text="ignore"` and its size is below `min_size` | nothing | 0 |
+| outside | no pixel of the canvas lies inside it or in its band | nothing | 1 (it holds no pixel) |
+| empty_shrink | `empty_shrink="ignore"`, it lies wholly on the canvas, no pixel's centre has q >= T | nothing | 0 |
+| care | otherwise | drawn | 1 |
+
+With `dont_care="background"` prob_mask is 1 everywhere. The size of a text is the shorter side of the rectangle
+of least area around it, in canvas pixels; it does not change with rotation, and for upright boxes it is the
+usual height or width. A text is inside by the even-odd rule. Its band reaches 125 levels out. A text lies wholly
+on the canvas if its vertices do, half a pixel around the outer centres included. Texts that reach out of the
+canvas are never cut: their distances are those of the whole polygon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.levels import offset_level
+from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
+from formats.spec import TargetsSpec
+from pipeline.kernels.distance import LANES, draw
+from pipeline.kernels.measure import CARE, DEGENERATE, DONT_CARE, NOT_FINITE, SELF_CROSSING, measure
+
+RENDERER_VERSION = 1
+"""Part of the fingerprint: moves with every change of a byte that `render` gives."""
+
+STATUSES = ("care", "dont_care", "too_small", "empty_shrink", "degenerate", "self_crossing", "outside")
+
+_PROBLEMS = {"degenerate": DEGENERATE, "self_crossing": SELF_CROSSING}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A page's distance maps and the status of each of its texts."""
+
+    maps: DistanceMaps
+    statuses: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RenderedPlanes:
+    """A page's four maps and the status of each of its texts."""
+
+    maps: TargetMaps
+    statuses: tuple[str, ...]
+
+
+def render(
+    polygons: Sequence[Points],
+    dont_care: Sequence[bool],
+    canvas: tuple[int, int],
+    targets: TargetsSpec,
+    problems: Sequence[str | None] | None = None,
+) -> Rendered:
+    """Render a page's texts to the distance plane.
+
+    Args:
+        polygons: (V, 2) float64 vertices on the canvas, pixels, in either direction; they may reach out of it.
+        dont_care: for each polygon, whether it is annotated so.
+        canvas: height, width in pixels.
+        targets: the settings.
+        problems: for each polygon None, "degenerate" or "self_crossing", as its source was found to be.
+
+    Raises:
+        ValueError: the sequences differ in length, or vertices are not (V, 2) or not finite.
+    """
+    planes_KHW, statuses, overlap = _draw(polygons, dont_care, canvas, targets, problems, False)
+    mask_HW, distance_HW, overlap_HW = planes_KHW
+    return Rendered(DistanceMaps(distance_HW, overlap_HW if overlap else None, mask_HW), statuses)
+
+
+def render_planes(
+    polygons: Sequence[Points],
+    dont_care: Sequence[bool],
+    canvas: tuple[int, int],
+    targets: TargetsSpec,
+    problems: Sequence[str | None] | None = None,
+) -> RenderedPlanes:
+    """Render a page's texts to the four maps at once; the same as `render` and reading its maps by table."""
+    planes_KHW, statuses, _ = _draw(polygons, dont_care, canvas, targets, problems, True)
+    mask_HW, prob_HW, thresh_HW, thresh_mask_HW = planes_KHW
+    return RenderedPlanes(TargetMaps(prob_HW, mask_HW, thresh_HW, thresh_mask_HW), statuses)
+
+
+def warm_up() -> None:
+    """Compile the kernels, or load them from the compiler's cache."""
+    square_V2 = np.array([[4.0, 4.0], [28.0, 4.0], [28.0, 28.0], [4.0, 28.0]])
+    render([square_V2], [False], (32, 32), TargetsSpec())
+    render_planes([square_V2], [False], (32, 32), TargetsSpec())
+
+
+def _draw(
+    polygons: Sequence[Points],
+    dont_care: Sequence[bool],
+    canvas: tuple[int, int],
+    targets: TargetsSpec,
+    problems: Sequence[str | None] | None,
+    fused: bool,
+) -> tuple[Bytes, tuple[str, ...], bool]:
+    H, W = canvas
+    points_N2, starts = _flatten(polygons)
+    codes = _first_codes(dont_care, problems, len(polygons))
+    units = np.empty(len(codes))
+    measure(points_N2, starts, targets.min_size if targets.small_text == "ignore" else 0.0, codes, units)
+    if NOT_FINITE in codes:
+        raise ValueError(
+            f"polygon {int(np.argmax(codes == NOT_FINITE))} has infinite or undefined coordinates"
+        )
+    padded = -(-W // LANES) * LANES
+    planes_KHW = np.empty((4 if fused else 3, H, padded), np.uint8)
+    overlap = draw(
+        points_N2,
+        starts,
+        units,
+        offset_level(targets.shrink_ratio),
+        targets.empty_shrink == "ignore",
+        targets.dont_care == "mask",
+        fused,
+        codes,
+        planes_KHW,
+    )
+    if padded != W:
+        planes_KHW = np.ascontiguousarray(planes_KHW[:, :, :W])
+    return planes_KHW, tuple(map(STATUSES.__getitem__, codes.tolist())), overlap
+
+
+def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:
+    """Lay all vertices in one (N, 2) array; return it and where each polygon starts in it."""
+    starts = np.zeros(len(polygons) + 1, np.int64)
+    np.cumsum([len(polygon_V2) for polygon_V2 in polygons], out=starts[1:])
+    points_N2 = np.concatenate([*polygons, np.empty((0, 2))], dtype=np.float64)
+    if points_N2.shape[1:] != (2,):
+        raise ValueError(f"vertices are (x, y), not of shape {points_N2.shape[1:]}")
+    return points_N2, starts
+
+
+def _first_codes(
+    dont_care: Sequence[bool], problems: Sequence[str | None] | None, count: int
+) -> NDArray[np.uint8]:
+    codes = np.fromiter((DONT_CARE if ignored else CARE for ignored in dont_care), np.uint8)
+    if len(codes) != count or (problems is not None and len(problems) != count):
+        raise ValueError("polygons, don't-care flags and problems are as many as each other")
+    for i, problem in enumerate(problems or ()):
+        if problem is not None:
+            codes[i] = _PROBLEMS[problem]
+    return codes

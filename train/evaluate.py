@@ -1,0 +1,67 @@
+"""``python -m train.evaluate``: the scores of a checkpoint on a split."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from formats.commands import run_command
+
+EXISTING = click.Path(path_type=Path)
+
+
+@click.command("train.evaluate", context_settings={"max_content_width": 100})
+@click.option("--checkpoint", type=EXISTING, help=".pt file, or the folder of a run: its best")
+@click.option("--shards", type=EXISTING, help="folder of the set to evaluate on")
+@click.option("--split", help="split of the set (default: the run's data.val)")
+@click.option("--limit", type=click.IntRange(1), help="batches to evaluate at most")
+@click.option("--detections", type=EXISTING, help="folder or zip of plain files instead: res_NAME.txt")
+@click.option("--ground-truth", type=EXISTING, help="folder or zip of plain files: gt_NAME.txt")
+@click.option(
+    "--protocol",
+    "protocols",
+    multiple=True,
+    type=click.Choice(["icdar2015", "polygon", "cleval", "total_text"]),
+    help="may be repeated (default: icdar2015 and cleval)",
+)
+@click.option("--out", "folder", type=EXISTING, help="folder to write every page's detections and score to")
+@click.option("--json", "as_json", is_flag=True, help="machine-readable, on stdout")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def main(
+    checkpoint: Path | None,
+    shards: Path | None,
+    split: str | None,
+    limit: int | None,
+    detections: Path | None,
+    ground_truth: Path | None,
+    protocols: tuple[str, ...],
+    folder: Path | None,
+    as_json: bool,
+    overrides: tuple[str, ...],
+) -> None:
+    """Score a checkpoint on a split of a set, or plain detection files against ground truth.
+
+    Boxes are compared in the coordinates of the source images. KEY=VALUE words change the run's settings,
+    for example boxes.threshold=0.4 or data.eval_size=960.
+
+    \b
+    Examples:
+      python -m train.evaluate --checkpoint runs/sroie --shards sets/sroie --split test
+      python -m train.evaluate --detections res.zip --ground-truth gt.zip --protocol icdar2015 --json
+    """
+    from train.evaluation import evaluate_checkpoint, evaluate_files, save_evaluation, table
+
+    if (checkpoint and shards) and not (detections or ground_truth):
+        report = evaluate_checkpoint(checkpoint, shards, split, protocols, limit, overrides)
+    elif (detections and ground_truth) and not (checkpoint or shards):
+        report = evaluate_files(detections, ground_truth, protocols)
+    else:
+        raise click.UsageError("give --checkpoint and --shards, or --detections and --ground-truth")
+    if folder is not None:
+        save_evaluation(report, folder)
+    click.echo(report.json() if as_json else table(report))
+
+
+if __name__ == "__main__":
+    run_command(main)

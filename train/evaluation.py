@@ -1,0 +1,160 @@
+"""What ``python -m train.evaluate`` does: score a checkpoint or plain files, and tell of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from formats.commands import progress
+from formats.errors import UsageError
+from formats.shards import ShardSet
+from formats.storage import write_whole
+from train.boxes import Detections
+from train.plain_files import read_detections, read_truths, write_detections
+from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.trained import load_trained
+from train.validation import DEFAULT_PROTOCOLS, Validation
+
+NO_DETECTIONS = Detections((), np.zeros(0))
+
+
+@dataclass(frozen=True)
+class EvaluationReport:
+    """An evaluation and what was evaluated.
+
+    Attributes:
+        what: plain values: checkpoint, set, split; or the files.
+        evaluation: pages and scores.
+    """
+
+    what: Mapping[str, Any]
+    evaluation: Evaluation
+
+    def json(self) -> str:
+        """Return the report as JSON: what, metrics by protocol, pages (the worst first)."""
+        scores = {
+            name: {field: value for field, value in asdict(score).items() if field != "per_page"}
+            for name, score in self.evaluation.scores.items()
+        }
+        pages = [_page_record(page) for page in self.evaluation.worst_first]
+        return json.dumps({"what": dict(self.what), "metrics": scores, "pages": pages}, indent=2)
+
+
+def evaluate_checkpoint(
+    checkpoint: Path,
+    shards: Path,
+    split: str | None,
+    protocols: Sequence[str] = (),
+    limit: int | None = None,
+    overrides: Sequence[str] = (),
+) -> EvaluationReport:
+    """Evaluate a checkpoint on a split of a set.
+
+    Args:
+        checkpoint: a ``.pt`` file or a run's folder.
+        shards: the set's folder.
+        split: the split; None for the run's `data.val`.
+        protocols: names of `train.scoring.PROTOCOLS`; none for the default ones.
+        limit: batches; None for all.
+        overrides: changes to the run's configuration.
+
+    Raises:
+        TextshardsError: no checkpoint, set or split, or damage in one.
+    """
+    trained = load_trained(checkpoint, overrides)
+    split = split or trained.config.data.val
+    if split is None:
+        raise UsageError("--split", expected="the split to evaluate on", found="a run without data.val")
+    shard_set = ShardSet(shards, [split])
+    validation = Validation(
+        shard_set,
+        batch_size=trained.config.data.eval_batch_size,
+        threads=trained.config.data.stream.threads,
+        limit=limit,
+        protocols=protocols or DEFAULT_PROTOCOLS,
+    )
+    with progress(len(shard_set), "evaluate") as shown:
+        evaluation = validation.run(trained.finder(shard_set.canvas), advance=shown.advance)
+    assert evaluation is not None
+    what = {
+        "checkpoint": str(trained.path),
+        "step": trained.about["step"],
+        "set": shard_set.manifest.fingerprint,
+        "trained_on": trained.about["set"]["fingerprint"],
+        "split": split,
+        "pages": len(evaluation.pages),
+        "eval_size": trained.config.data.eval_size,
+        "boxes": trained.config.boxes.model_dump(mode="json"),
+    }
+    return EvaluationReport(what, evaluation)
+
+
+def evaluate_files(detections: Path, ground_truth: Path, protocols: Sequence[str] = ()) -> EvaluationReport:
+    """Score plain detection files; see `train.plain_files`.
+
+    A page without a file of detections is one where nothing was found.
+
+    Raises:
+        UsageError: files that cannot be read, or detections of a page that has no ground truth.
+    """
+    names = list(protocols or ("icdar2015",))
+    quads = all(name in ("icdar2015", "cleval") for name in names) and "icdar2015" in names
+    truths = read_truths(ground_truth, quads=quads)
+    found = read_detections(detections, quads=quads)
+    if strangers := sorted(set(found) - set(truths)):
+        raise UsageError(
+            f"detections of {strangers[0]!r}" + (f" and {len(strangers) - 1} more" * (len(strangers) > 1)),
+            expected=f"a page of {ground_truth}",
+            found="no ground truth of that name",
+            next_step="name the files res_NAME.txt and gt_NAME.txt",
+        )
+    chosen = {name: PROTOCOLS[name] for name in names}
+    pages = [score_page(key, truth, found.get(key, NO_DETECTIONS), chosen) for key, truth in truths.items()]
+    what = {"detections": str(detections), "ground_truth": str(ground_truth), "pages": len(pages)}
+    return EvaluationReport(what, evaluation_of(pages, names))
+
+
+def table(report: EvaluationReport) -> str:
+    """Return the scores as a person reads them, with the worst pages."""
+    lines = [", ".join(f"{name} {value}" for name, value in report.what.items() if name in _HEADING), ""]
+    lines += [f"{'':14}{'precision':>10}{'recall':>10}{'H-mean':>10}{'mean over pages':>18}"]
+    for name, score in report.evaluation.scores.items():
+        numbers = (
+            f"{score.precision:>10.4f}{score.recall:>10.4f}{score.hmean:>10.4f}{score.macro_hmean:>18.4f}"
+        )
+        lines.append(f"{name:14}{numbers}")
+    first = next(iter(report.evaluation.scores))
+    lines += ["", f"worst pages ({first} H-mean, texts found of texts, detections):"]
+    for page in report.evaluation.worst_first[:5]:
+        of_page = page.scores[first]
+        found = f"{len(of_page.pairs)} of {int((~page.truth.ignored_G).sum())}, {len(page.found)}"
+        lines.append(f"  {of_page.hmean:.3f}  {found:>16}  {page.key}")
+    return "\n".join(lines)
+
+
+_HEADING = ("checkpoint", "step", "split", "pages", "detections", "ground_truth")
+
+
+def save_evaluation(report: EvaluationReport, folder: Path) -> None:
+    """Write ``evaluation.json`` and each page's detections as ``res_NAME.txt`` (path separators as ``_``)."""
+    pages = {
+        page.key.replace("/", "_").rpartition(".")[0] or page.key: page for page in report.evaluation.pages
+    }
+    if len(pages) < len(report.evaluation.pages):
+        pages = {page.key.replace("/", "_"): page for page in report.evaluation.pages}
+    write_detections(folder, {name: page.found for name, page in pages.items()})
+    write_whole(folder / "evaluation.json", report.json().encode() + b"\n")
+
+
+def _page_record(page: Page) -> dict[str, Any]:
+    scores = {
+        name: {"precision": score.precision, "recall": score.recall, "hmean": score.hmean}
+        for name, score in page.scores.items()
+    }
+    texts = int((~page.truth.ignored_G).sum())
+    return {"key": page.key, "texts": texts, "detections": len(page.found), **scores}

@@ -1,0 +1,231 @@
+"""One run: everything a configuration names, put together, trained, and written down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from formats.errors import StaleError, UsageError
+from formats.levels import levels_of
+from formats.shards import ShardSet
+from train.average import WeightAverage
+from train.batch import Batch
+from train.checkpoint import Checkpoints
+from train.config import TrainConfig, save_config
+from train.console import Console
+from train.detect import TextFinder
+from train.expectation import check_expectations
+from train.loop import Loop
+from train.maps import MapReader
+from train.model import build_detector
+from train.optim import build_optimizer, learning_rate
+from train.precision import Precision
+from train.provenance import changed_settings, versions
+from train.records import Position, Records
+from train.seeding import seed_generators
+from train.stream import Stream
+from train.task import DetectionTask
+from train.trained import device_of
+from train.validation import Validation
+from train.weights import load_backbone
+
+METRICS = "metrics.jsonl"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How far a run came: `finished` is False where it was stopped; `wall_s` is its seconds of training."""
+
+    finished: bool
+    position: Position
+    wall_s: float
+
+
+class Experiment:
+    """A run, opened: sets checked against what the configuration expects, nothing written yet.
+
+    Args:
+        config: the run's configuration.
+        shards: the set's folder.
+        folder: the run's folder.
+
+    Raises:
+        TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
+    """
+
+    def __init__(self, config: TrainConfig, shards: Path, folder: Path) -> None:
+        self.config, self.folder = config, folder
+        self.device = device_of(config.trainer.device)
+        self.train_set = ShardSet(shards, config.data.train)
+        self.manifest = self.train_set.manifest
+        check_expectations(self.manifest, config.expect, shards)
+        self.stored_ratio = self.manifest.settings.targets.shrink_ratio
+        self._check_ratios()
+        self.stop: Callable[[], bool] = lambda: False
+        self.validation = self._open_validation(shards)
+        seed_generators(config.seed, deterministic=config.trainer.deterministic)
+        if config.trainer.threads:
+            torch.set_num_threads(config.trainer.threads)
+        self.detector = build_detector(config.model).to(self.device)
+        self.precision = Precision(config.trainer.precision, self.device)
+        self.task = self._task()
+        self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
+        self.history: list[dict[str, Any]] = []
+
+    def _check_ratios(self) -> None:
+        for epoch in (0, self.config.trainer.max_epochs - 1):
+            ratio = self.ratio_at(epoch)
+            try:
+                levels_of(self.stored_ratio, ratio)
+            except ValueError as error:
+                raise UsageError(
+                    f"targets.shrink_ratio {ratio}",
+                    expected=f"at least the {self.stored_ratio} the set was made at, and below 1",
+                    found=str(error),
+                    next_step="or build a set with a smaller targets.shrink_ratio",
+                ) from None
+            if ratio != self.stored_ratio and self.manifest.settings.encoding.maps == "planes":
+                raise UsageError(
+                    f"targets.shrink_ratio {ratio}",
+                    expected=f"{self.stored_ratio}: a set of planes holds one ratio",
+                    next_step="build the set with encoding.maps=distance",
+                )
+
+    def _open_validation(self, shards: Path) -> Validation | None:
+        data = self.config.data
+        if data.val is None:
+            return None
+        return Validation(
+            ShardSet(shards, [data.val]),
+            batch_size=data.eval_batch_size,
+            threads=data.stream.threads,
+            limit=self.config.trainer.limit_val_batches,
+        )
+
+    def _task(self) -> DetectionTask:
+        config, targets = self.config, self.manifest.settings.targets
+        stream = Stream(self.train_set, config.data.stream, seed=config.seed, augment=config.data.augment)
+        return DetectionTask(
+            detector=self.detector,
+            stream=stream,
+            reader=MapReader(targets.thresh_min, targets.thresh_max),
+            loss=config.loss,
+            stored_ratio=self.stored_ratio,
+            ratio_at=self.ratio_at,
+            evaluate=self._evaluate,
+            limit=config.trainer.limit_train_batches,
+            device=self.device,
+        )
+
+    def ratio_at(self, epoch: int) -> float:
+        """Return the shrink ratio that an epoch's targets are read at."""
+        return self.config.targets.at(epoch, self.config.trainer.max_epochs, self.stored_ratio)
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer attempts of the whole run."""
+        per_epoch = -(-len(self.task) // self.config.trainer.accumulate_grad_batches)
+        return per_epoch * self.config.trainer.max_epochs
+
+    def load_backbone(self, path: Path) -> None:
+        """Start from published weights of the trunk; see `train.weights.load_backbone`."""
+        load_backbone(self.detector, path)
+
+    def run(self, stop: Callable[[], bool], *, resume: bool = False) -> Ended:
+        """Train to the end, or until `stop` says so; write records and checkpoints as it goes.
+
+        Raises:
+            TextshardsError: damage in a shard; numbers that are not finite; nothing to resume.
+        """
+        self.stop = stop
+        state = self._resumed() if resume else None
+        self.folder.mkdir(parents=True, exist_ok=True)
+        save_config(self.config, self.folder / "config.yaml")
+        loop = self._loop(state)
+        try:
+            finished = loop.run(stop)
+            return Ended(finished, loop.records.position, loop.records.wall_s)
+        finally:
+            loop.records.close()
+
+    def _resumed(self) -> dict[str, Any]:
+        found = self.checkpoints.load_resume()
+        if found is None:
+            raise UsageError(
+                f"--resume {self.folder}", expected="a run that saved a checkpoint", found="none"
+            )
+        checkpoint, state = found
+        trained_on = checkpoint.about["set"]["fingerprint"]
+        if trained_on != self.manifest.fingerprint:
+            raise StaleError(
+                f"the set in {self.train_set.folder} is not the one this run began with",
+                expected=trained_on,
+                found=self.manifest.fingerprint,
+                next_step="resume with the set it began with, or start a new run",
+            )
+        changed = changed_settings(checkpoint.about["config"], self.config.model_dump(mode="json"))
+        step = {"from_step": checkpoint.about["step"]} | ({"changed": changed} if changed else {})
+        self.history = [*checkpoint.about["resumed"], step]
+        return state
+
+    def _loop(self, state: Mapping[str, Any] | None) -> Loop[Batch]:
+        config = self.config
+        position = Position(**state["position"]) if state else Position()
+        wall_s = state["wall_s"] if state else 0.0
+        records = Records(
+            self.folder / METRICS,
+            position,
+            [Console(config.trainer.max_epochs, self.total_steps, start=position.step, started_s=wall_s)],
+            written=state["records"] if state else 0,
+            wall_s=wall_s,
+        )
+        decay = config.trainer.ema_decay
+        loop = Loop(
+            self.task,
+            build_optimizer(self.detector, config.optim),
+            self.precision,
+            records,
+            config.loop,
+            lambda step: learning_rate(step, self.total_steps, config.optim),
+            lambda metrics: self._save(loop, metrics),
+            WeightAverage(self.detector, decay) if decay else None,
+        )
+        if state is not None:
+            loop.load_state_dict(state)
+        return loop
+
+    def _evaluate(self, shrink_ratio: float) -> Mapping[str, float] | None:
+        if self.validation is None:
+            return {}
+        config = self.config
+        finder = TextFinder(
+            self.detector,
+            self.precision,
+            self.train_set.canvas,
+            config.data.eval_size,
+            config.boxes,
+            shrink_ratio,
+        )
+        evaluation = self.validation.run(finder, self.stop)
+        return None if evaluation is None else evaluation.metrics
+
+    def _save(self, loop: Loop[Batch], metrics: Mapping[str, float]) -> None:
+        position = loop.records.position
+        about = {
+            "metrics": dict(metrics),
+            "position": position.state_dict(),
+            "shrink_ratio": self.task.ratio,
+            "resumed": self.history,
+            "set": {
+                "fingerprint": self.manifest.fingerprint,
+                "parts": dict(self.manifest.parts),
+                "settings": self.manifest.settings.model_dump(mode="json"),
+            },
+            "config": self.config.model_dump(mode="json"),
+            "versions": versions(),
+        }
+        self.checkpoints.save(position.step, loop.weights, about, loop.state_dict())

@@ -1,0 +1,115 @@
+"""A page from a file onto the canvas a checkpoint was trained with, by OpenCV.
+
+The rule is the one sets are built by (docs/format.md, "Geometry"): one matrix, half pixel included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from formats.errors import UsageError
+from formats.sample import Bytes, Points
+from formats.spec import GeometrySpec
+
+FILTERS = {
+    "area": cv2.INTER_AREA,
+    "linear": cv2.INTER_LINEAR,
+    "cubic": cv2.INTER_CUBIC,
+    "lanczos": cv2.INTER_LANCZOS4,
+}
+
+
+@dataclass(frozen=True)
+class PlacedPage:
+    """A page on its canvas.
+
+    Attributes:
+        canvas_HWC: (H, W, 3) uint8 RGB.
+        to_source_23: (2, 3) float64 matrix from points of the canvas to points of the page.
+    """
+
+    canvas_HWC: Bytes
+    to_source_23: Points
+
+
+def read_page(path: Path, exif: str = "apply") -> Bytes:
+    """Read an image file as (h, w, 3) uint8 RGB.
+
+    Grey becomes three equal channels, 16 bits become 8, and what is transparent becomes white.
+
+    Args:
+        path: of the file.
+        exif: "apply" turns the page as its EXIF orientation says, "ignore" does not.
+
+    Raises:
+        UsageError: no such file, or no image that OpenCV can decode.
+    """
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as error:
+        raise _unreadable(path, error.strerror or str(error)) from None
+    flags = cv2.IMREAD_COLOR if exif == "apply" else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        as_stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
+        if as_stored is None:
+            raise _unreadable(path, "no image, or a damaged one")
+        if as_stored.dtype == np.uint8 and (as_stored.ndim == 2 or as_stored.shape[2] != 4):
+            turned: NDArray[Any] = np.asarray(cv2.imdecode(data, flags))
+            return np.ascontiguousarray(turned[..., ::-1], np.uint8)
+    except cv2.error as error:
+        raise _unreadable(path, str(error.err)) from None
+    return _as_rgb(as_stored)
+
+
+def _as_rgb(pixels: NDArray[Any]) -> Bytes:
+    """Bring 16 bits to 8 and lay what has alpha on white; (h, w[, 1, 3 or 4]) BGR(A) to RGB."""
+    levels = pixels.astype(np.uint32)
+    if pixels.dtype != np.uint8:
+        levels = (levels + 128) // 257
+    levels = np.atleast_3d(levels)
+    if levels.shape[2] == 1:
+        return np.repeat(levels, 3, axis=2).astype(np.uint8)
+    rgb_HWC, alpha_HW1 = levels[..., 2::-1], levels[..., 3:]
+    if alpha_HW1.size:
+        rgb_HWC = (rgb_HWC * alpha_HW1 + 255 * (255 - alpha_HW1) + 127) // 255
+    return np.ascontiguousarray(rgb_HWC.astype(np.uint8))
+
+
+def place_page(image_HWC: Bytes, geometry: GeometrySpec) -> PlacedPage:
+    """Bring a page onto the canvas by the resize rule and the position of a set's geometry."""
+    h, w = image_HWC.shape[:2]
+    H, W = geometry.canvas
+    rows, columns = _resized((h, w), geometry)
+    if (rows, columns) != (h, w):
+        grows = rows > h or columns > w
+        # OpenCV's "area" is no interpolation when it enlarges; linear is.
+        name = "linear" if grows and geometry.interpolation == "area" else geometry.interpolation
+        image_HWC = np.asarray(cv2.resize(image_HWC, (columns, rows), interpolation=FILTERS[name]), np.uint8)
+    centered = geometry.position == "center"
+    top, left = ((H - rows) // 2, (W - columns) // 2) if centered else (0, 0)
+    canvas_HWC = np.empty((H, W, 3), np.uint8)
+    canvas_HWC[:] = geometry.pad_color
+    page = image_HWC[max(0, -top) : H - top, max(0, -left) : W - left]
+    canvas_HWC[max(0, top) :, max(0, left) :][: page.shape[0], : page.shape[1]] = page
+    sy, sx = h / rows, w / columns
+    to_source_23 = [[sx, 0.0, sx * (0.5 - left) - 0.5], [0.0, sy, sy * (0.5 - top) - 0.5]]
+    return PlacedPage(canvas_HWC, np.array(to_source_23))
+
+
+def _resized(size: tuple[int, int], geometry: GeometrySpec) -> tuple[int, int]:
+    if geometry.resize == "exact":
+        return geometry.canvas
+    ratios = [canvas / side for canvas, side in zip(geometry.canvas, size, strict=True)]
+    scale = min(ratios) if geometry.resize == "longest" else max(ratios)
+    rows, columns = (max(1, round(side * scale)) for side in size)
+    return rows, columns
+
+
+def _unreadable(path: Path, found: str) -> UsageError:
+    return UsageError(str(path), expected="an image file (JPEG, PNG, TIFF, BMP, WebP)", found=found)

@@ -1,0 +1,151 @@
+"""What ``python -m train.predict`` does: texts of new pages, in the pages' own coordinates."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from formats.errors import TextshardsError, UsageError
+from formats.picture import save_png
+from formats.sample import Bytes
+from formats.storage import write_whole
+from train.boxes import Detections, to_source
+from train.overlay import draw_found
+from train.page import place_page, read_page
+from train.plain_files import detection_lines
+from train.trained import Trained
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A page and the texts found on it.
+
+    Attributes:
+        path: of the image file.
+        image_HWC: (h, w, 3) uint8 RGB.
+        found: texts, best first, in the page's pixels.
+    """
+
+    path: Path
+    image_HWC: Bytes
+    found: Detections
+
+    def record(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        h, w = self.image_HWC.shape[:2]
+        texts = [
+            {"polygon": polygon_V2.round(2).tolist(), "score": round(float(score), 4)}
+            for polygon_V2, score in zip(self.found.polygons, self.found.scores, strict=True)
+        ]
+        return {"image": str(self.path), "width": w, "height": h, "texts": texts}
+
+
+class Predictor:
+    """Finds texts on image files, by the way `train.evaluate` goes: onto the canvas, through the detector.
+
+    Args:
+        trained: a checkpoint; its set's geometry puts pages onto the canvas.
+    """
+
+    def __init__(self, trained: Trained) -> None:
+        self._finder, self._geometry = trained.finder(), trained.set_settings.geometry
+
+    def predict(self, path: Path) -> Prediction:
+        """Find the texts of one image file.
+
+        Raises:
+            UsageError: the file is no image.
+        """
+        image_HWC = read_page(path, self._geometry.exif)
+        placed = place_page(image_HWC, self._geometry)
+        (found,) = self._finder.find([self._finder.fit.apply(placed.canvas_HWC)])
+        h, w = image_HWC.shape[:2]
+        return Prediction(path, image_HWC, to_source(found, placed.to_source_23, (h, w)))
+
+
+def image_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files named, and of folders named the image files in them, by name.
+
+    Raises:
+        UsageError: a path that does not exist, a folder without images.
+    """
+    files: list[Path] = []
+    for path in paths:
+        inside = (
+            sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        )
+        if not inside or not path.exists():
+            raise UsageError(str(path), expected="an image file, or a folder of them", found="none")
+        files += inside
+    return files
+
+
+def output_names(files: Sequence[Path]) -> list[str]:
+    """Return a name for each file's results: its stem, or its whole name where stems collide.
+
+    Raises:
+        UsageError: two files of one name.
+    """
+    stems = Counter(file.stem for file in files)
+    names = [file.stem if stems[file.stem] == 1 else file.name for file in files]
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UsageError(
+            f"images called {twice[0]!r}",
+            expected="names that differ: results are written by name",
+            found=", ".join(str(f) for f, name in zip(files, names, strict=True) if name == twice[0]),
+            next_step="predict them in two runs, with another --out",
+        )
+    return names
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a run of predictions came to: a record for each page, and files that could not be read."""
+
+    records: list[dict[str, Any]]
+    failed: list[TextshardsError]
+
+
+def predict_files(
+    predictor: Predictor,
+    files: Sequence[Path],
+    folder: Path,
+    *,
+    overlays: bool = True,
+    advance: Callable[[], None] = lambda: None,
+) -> Written:
+    """Predict files and write ``boxes.json``, and for each ``res_NAME.txt`` and ``NAME.png``.
+
+    A file that cannot be read is told of at the end; the others are done.
+
+    Raises:
+        UsageError: two files would be written under one name.
+    """
+    names = output_names(files)
+    folder.mkdir(parents=True, exist_ok=True)
+    records, failed = [], []
+    for file, name in zip(files, names, strict=True):
+        try:
+            prediction = predictor.predict(file)
+        except UsageError as error:
+            failed.append(error)
+        else:
+            write_whole(folder / f"res_{name}.txt", detection_lines(prediction.found).encode())
+            if overlays:
+                save_overlay(prediction, folder / f"{name}.png")
+            records.append(prediction.record())
+        advance()
+    write_whole(folder / "boxes.json", json.dumps({"images": records}, indent=1).encode() + b"\n")
+    return Written(records, failed)
+
+
+def save_overlay(prediction: Prediction, path: Path) -> None:
+    """Write the page with the boxes found as a PNG; lines are as wide as the page is large."""
+    width = max(2.0, max(prediction.image_HWC.shape[:2]) / 600)
+    save_png(path, draw_found(prediction.image_HWC, prediction.found.polygons, width))

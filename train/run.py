@@ -1,0 +1,53 @@
+"""``python -m train.run``: a set of shards in, a trained detector out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from formats.commands import run_command
+
+PATH = click.Path(path_type=Path)
+
+
+@click.command("train.run", context_settings={"max_content_width": 100})
+@click.option("--shards", type=PATH, required=True, help="folder of the set to train on")
+@click.option("--config", "config_path", type=PATH, help="YAML file (default: every setting's default)")
+@click.option("--weights", type=PATH, help="torchvision ResNet state dict to start the trunk from")
+@click.option("--resume", type=PATH, help="folder of a run to go on with; its configuration holds")
+@click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+def main(
+    shards: Path,
+    config_path: Path | None,
+    weights: Path | None,
+    resume: Path | None,
+    replace: bool,
+    overrides: tuple[str, ...],
+) -> int:
+    """Train a text detector on a set of shards. Nothing is rendered here, and nothing is skipped.
+
+    The run's folder, runs/EXP_NAME, holds config.yaml (as resolved), metrics.jsonl, best.pt and last.pt with
+    a .json beside each, curves.png and summary.json. Ctrl-C saves and leaves; --resume goes on to the bit.
+
+    \b
+    Examples:
+      python -m train.run --shards sets/sroie --config configs/train_sroie.yaml exp_name=sroie
+      python -m train.run --shards sets/sroie trainer.max_epochs=1 trainer.limit_train_batches=1
+      python -m train.run --shards sets/sroie --resume runs/sroie
+    """
+    from train.run_folder import open_run
+    from train.stopping import StopRequest
+    from train.summary import describe, write_summary
+
+    experiment = open_run(shards, config_path, overrides, weights=weights, resume=resume, replace=replace)
+    click.echo(describe(experiment), err=True)
+    with StopRequest() as stop:
+        ended = experiment.run(stop.asked, resume=resume is not None)
+    click.echo(write_summary(experiment, ended).text())
+    return stop.exit_code
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,62 @@
+"""Which run a command line means: a new one, one that goes on, or one that takes another's place."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from formats.errors import UsageError
+from formats.settings import read_yaml
+from train.config import changed_config, load_config
+from train.experiment import METRICS, Experiment
+
+CONFIG = "config.yaml"
+
+
+def open_run(
+    shards: Path,
+    config_path: Path | None,
+    overrides: Sequence[str],
+    *,
+    weights: Path | None = None,
+    resume: Path | None = None,
+    replace: bool = False,
+) -> Experiment:
+    """Open the run that a command line means; nothing is written but that `replace` removes an old run.
+
+    Args:
+        shards: the set's folder.
+        config_path: YAML file, None for defaults.
+        overrides: ``section.field=value`` words.
+        weights: file to start the trunk from.
+        resume: folder of a run to go on with: its configuration, with the overrides.
+        replace: remove an earlier run of the same name.
+
+    Raises:
+        UsageError: settings that do not fit, or a folder that holds a run already.
+        TextshardsError: see `train.experiment.Experiment`.
+    """
+    if resume is not None:
+        if config_path is not None or weights is not None or replace:
+            raise UsageError(
+                "--resume",
+                expected="no --config, --weights or --replace beside it",
+                next_step="the run's own configuration holds; change it with key=value words",
+            )
+        return Experiment(changed_config(read_yaml(resume / CONFIG), overrides), shards, resume)
+    config = load_config(config_path, overrides)
+    folder = config.run_folder
+    experiment = Experiment(config, shards, folder)
+    if (folder / METRICS).exists() or (folder / CONFIG).exists():
+        if not replace:
+            raise UsageError(
+                f"run folder {folder}",
+                expected="a new one",
+                found="an earlier run",
+                next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
+            )
+        shutil.rmtree(folder)
+    if weights is not None:
+        experiment.load_backbone(weights)
+    return experiment

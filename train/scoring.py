@@ -1,0 +1,81 @@
+"""Pages with their truth, what was found on them, and the scores of the protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from train.boxes import Detections
+from train.metrics import (
+    Cleval,
+    DetectionScore,
+    IcdarIou,
+    MatchProtocol,
+    PageScore,
+    PageTruth,
+    TotalText,
+    summarise,
+)
+
+PROTOCOLS: dict[str, MatchProtocol] = {
+    "icdar2015": IcdarIou(),
+    "polygon": IcdarIou(),
+    "cleval": Cleval(),
+    "total_text": TotalText(),
+}
+"""By the names of command lines and records. Polygons are matched as ICDAR 2015 matches quadrilaterals."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page, scored.
+
+    Attributes:
+        key: the sample's key, or the name of a plain file.
+        truth: its annotated texts, in source coordinates.
+        found: what was found, best first, in source coordinates.
+        scores: by protocol.
+    """
+
+    key: str
+    truth: PageTruth
+    found: Detections
+    scores: Mapping[str, PageScore]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Pages and the scores over all of them, by protocol."""
+
+    pages: tuple[Page, ...]
+    scores: Mapping[str, DetectionScore]
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Numbers by name: the first protocol's are plain ("hmean", "precision", "recall"), of the others the
+        name stands before ("cleval/hmean"); "macro" means the mean over pages.
+        """
+        numbers: dict[str, float] = {}
+        for protocol, score in self.scores.items():
+            before = f"{protocol}/" if numbers else ""
+            numbers |= {f"{before}{name}": getattr(score, name) for name in ("hmean", "precision", "recall")}
+            numbers[f"{before}macro_hmean"] = score.macro_hmean
+        return numbers
+
+    @property
+    def worst_first(self) -> list[Page]:
+        """The pages by their score under the first protocol, the worst first."""
+        first = next(iter(self.scores))
+        return sorted(self.pages, key=lambda page: (page.scores[first].hmean, page.key))
+
+
+def score_page(key: str, truth: PageTruth, found: Detections, protocols: Mapping[str, MatchProtocol]) -> Page:
+    """Score one page by some protocols."""
+    scores = {name: protocol.match(truth, found.polygons) for name, protocol in protocols.items()}
+    return Page(key, truth, found, scores)
+
+
+def evaluation_of(pages: Sequence[Page], protocols: Sequence[str]) -> Evaluation:
+    """Sum pages up by protocol."""
+    scores = {name: summarise([page.scores[name] for page in pages]) for name in protocols}
+    return Evaluation(tuple(pages), scores)

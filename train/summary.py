@@ -1,0 +1,108 @@
+"""What a person is told of a run: before it, and after."""
+
+from __future__ import annotations
+
+import json
+import resource
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from formats.storage import write_whole
+from train.curves import plot_curves
+from train.experiment import METRICS, Ended, Experiment
+from train.provenance import versions
+from train.records import read_records
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        folder: the run's folder.
+        finished: False where it was stopped; it can then be resumed.
+        summary: what `summary.json` holds.
+    """
+
+    folder: Path
+    finished: bool
+    summary: Mapping[str, Any]
+
+    def text(self) -> str:
+        """Return it as a person reads it."""
+        summary, best = self.summary, self.summary["best"]
+        done = f"{summary['epochs']} epochs, {summary['steps']} steps, {summary['samples_streamed']} pages"
+        lines = [f"{'finished' if self.finished else 'stopped'}: {done} in {summary['wall_s']:.0f} s"]
+        if best is not None:
+            lines.append(
+                f"  best   H-mean {best['hmean']:.4f} (precision {best['precision']:.4f}, recall "
+                f"{best['recall']:.4f}) at step {best['step']}: {self.folder / 'best.pt'}"
+            )
+        lines.append(
+            f"  read   {summary['members_verified']} members, each checked against its CRC-32C; fallbacks: "
+            f"{summary['fallbacks']}"
+        )
+        if not self.finished:
+            lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
+        return "\n".join(lines)
+
+
+def describe(experiment: Experiment) -> str:
+    """Return what is trained on what, a fact a line."""
+    config, manifest = experiment.config, experiment.manifest
+    settings, trainer = manifest.settings, config.trainer
+    H, W = settings.geometry.canvas
+    learnt = f"{len(experiment.train_set)} pages to learn from ({', '.join(config.data.train)})"
+    evaluated = "none to evaluate on"
+    if experiment.validation is not None:
+        evaluated = f"{len(experiment.validation.shard_set)} to evaluate on ({config.data.val})"
+    weights = sum(weight.numel() for weight in experiment.detector.parameters()) / 1e6
+    return "\n".join(
+        [
+            f"set    {experiment.train_set.folder}  {manifest.fingerprint}",
+            f"       {learnt}, {evaluated}, {len(manifest.quarantined)} quarantined",
+            f"       canvas {H} x {W}, {settings.encoding.container}, {settings.encoding.maps} maps at "
+            f"shrink ratio {settings.targets.shrink_ratio}",
+            f"model  {config.model.backbone} of width {config.model.width}, pyramid {config.model.inner}: "
+            f"{weights:.2f} M weights, {trainer.precision} on {experiment.device}",
+            f"steps  {trainer.max_epochs} epochs of {len(experiment.task)} batches of "
+            f"{config.data.stream.batch_size}, a step on {trainer.accumulate_grad_batches}: "
+            f"{experiment.total_steps} steps; AdamW {config.optim.lr:g}, {config.optim.schedule}",
+            f"run    {experiment.folder}",
+        ]
+    )
+
+
+def write_summary(experiment: Experiment, ended: Ended) -> Outcome:
+    """Write `summary.json` and `curves.png` into the run's folder; say how it ended."""
+    summary, folder = summary_of(experiment, ended), experiment.folder
+    write_whole(folder / "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
+    plot_curves(read_records(folder / METRICS), folder / "curves.png")
+    return Outcome(folder, ended.finished, summary)
+
+
+def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
+    """Return what `summary.json` holds."""
+    position, best = ended.position, experiment.checkpoints.best()
+    members = len(experiment.train_set.shards[0].columns) - 1  # all but the meta data
+    return {
+        "exp_name": experiment.config.exp_name,
+        "finished": ended.finished,
+        "set": {
+            "folder": str(experiment.train_set.folder),
+            "fingerprint": experiment.manifest.fingerprint,
+        },
+        "epochs": position.epoch,
+        "steps": position.step,
+        "samples_streamed": position.samples,
+        "members_verified": position.samples * members,
+        "fallbacks": "none possible",
+        "quarantined": len(experiment.manifest.quarantined),
+        "best": None if best is None else {"step": best["step"], **best["metrics"]},
+        "wall_s": round(ended.wall_s, 1),
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "resumed": experiment.history,
+        "versions": versions(),
+    }

@@ -1,0 +1,106 @@
+"""A checkpoint as something to use: the detector, and the settings it was trained under."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from formats.errors import UsageError
+from formats.manifest import SetSettings
+from train.checkpoint import load_checkpoint
+from train.config import TrainConfig, changed_config
+from train.detect import TextFinder
+from train.model import Detector, build_detector
+from train.precision import Precision
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A detector from a checkpoint.
+
+    Attributes:
+        path: the checkpoint's file.
+        detector: in evaluation mode, on `device`.
+        config: the run's configuration, with the overrides of the moment.
+        set_settings: how the set it learnt from was made.
+        shrink_ratio: of the targets it learnt last.
+        about: the JSON beside the weights.
+        device: where it is.
+    """
+
+    path: Path
+    detector: Detector
+    config: TrainConfig
+    set_settings: SetSettings
+    shrink_ratio: float
+    about: dict[str, Any]
+    device: torch.device
+
+    def finder(self, canvas: tuple[int, int] | None = None) -> TextFinder:
+        """Return what finds texts on canvases of a size (default: that of the set it learnt from)."""
+        return TextFinder(
+            self.detector,
+            Precision(self.config.trainer.precision, self.device),
+            canvas or self.set_settings.geometry.canvas,
+            self.config.data.eval_size,
+            self.config.boxes,
+            self.shrink_ratio,
+        )
+
+
+def load_trained(path: Path, overrides: Sequence[str] = ()) -> Trained:
+    """Load a checkpoint, or the best one of a run's folder.
+
+    Args:
+        path: of a ``.pt`` file with its ``.json`` beside it, or of a run's folder.
+        overrides: ``section.field=value`` words on the run's configuration, e.g. boxes.threshold=0.4.
+
+    Raises:
+        UsageError: no checkpoint, or settings that do not fit.
+        DamageError: files that are not those that were saved.
+    """
+    checkpoint = load_checkpoint(path)
+    about = checkpoint.about
+    config = changed_config(about["config"], overrides)
+    device = device_of(config.trainer.device)
+    detector = build_detector(config.model)
+    try:
+        detector.load_state_dict(checkpoint.weights)
+    except RuntimeError as error:
+        raise UsageError(
+            f"checkpoint {path}",
+            expected=f"weights of a {config.model.backbone} of width {config.model.width}",
+            found=str(error).splitlines()[-1].strip(),
+            next_step="leave model.* as it was trained",
+        ) from None
+    return Trained(
+        path=checkpoint.path,
+        detector=detector.to(device).eval(),
+        config=config,
+        set_settings=SetSettings.model_validate(about["set"]["settings"]),
+        shrink_ratio=float(about["shrink_ratio"]),
+        about=about,
+        device=device,
+    )
+
+
+def device_of(name: str) -> torch.device:
+    """Return a device by the name a configuration gives it.
+
+    Raises:
+        UsageError: there is no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError(
+            f"trainer.device={name}",
+            expected="a CUDA device",
+            found="none that this torch can use",
+            next_step="set trainer.device=cpu, or install torch for CUDA",
+        )
+    return torch.device(name)

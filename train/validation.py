@@ -1,0 +1,79 @@
+"""A detector over a split: every page found and scored in source coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from formats.sample import Bytes
+from formats.shards import ShardSet
+from train.boxes import to_source
+from train.detect import TextFinder
+from train.metrics import truth_of
+from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.stream import Stream, StreamSettings
+
+DEFAULT_PROTOCOLS = ("icdar2015", "cleval")
+
+
+def never() -> bool:
+    """Go on."""
+    return False
+
+
+class Validation:
+    """The pages of a split, ready to be evaluated again and again.
+
+    Texts count as the official protocols say, not as the targets do: one that is too small to be learnt is
+    still one to find (see `train.metrics.score.COUNTED`).
+
+    Args:
+        shard_set: the pages.
+        batch_size: pages the network sees at once.
+        threads: decode threads.
+        limit: batches; None for all pages.
+        protocols: names of the metrics' protocols.
+    """
+
+    def __init__(
+        self,
+        shard_set: ShardSet,
+        *,
+        batch_size: int,
+        threads: int,
+        limit: int | None = None,
+        protocols: Sequence[str] = DEFAULT_PROTOCOLS,
+    ) -> None:
+        settings = StreamSettings(batch_size=batch_size, threads=threads, crop=None, drop_last=False)
+        self.shard_set, self.stream = shard_set, Stream(shard_set, settings, seed=0, augment=None)
+        self.batches = len(self.stream) if limit is None else min(limit, len(self.stream))
+        self.protocols = {name: PROTOCOLS[name] for name in protocols}
+
+    def run(
+        self,
+        finder: TextFinder,
+        stop: Callable[[], bool] = never,
+        advance: Callable[[int], None] = lambda _pages: None,
+    ) -> Evaluation | None:
+        """Evaluate; None where `stop` said so on the way. `advance` is told of pages done."""
+        finder.detector.eval()
+        pages: list[Page] = []
+        stream = self.stream.epoch(0)
+        try:
+            for _ in range(self.batches):
+                batch = next(stream)
+                pages += self._score(finder, batch.numbers, batch.images_NHWC.numpy())
+                advance(len(batch))
+                if stop():
+                    return None
+        finally:
+            self.stream.close()
+        return evaluation_of(pages, list(self.protocols))
+
+    def _score(self, finder: TextFinder, numbers: Sequence[int], images_NHWC: Bytes) -> list[Page]:
+        found = finder.find([finder.fit.apply(image_HWC) for image_HWC in images_NHWC])
+        pages = []
+        for number, detections in zip(numbers, found, strict=True):
+            meta = self.shard_set.meta(number)
+            on_page = to_source(detections, meta.to_source_23, meta.source_size)
+            pages.append(score_page(meta.key, truth_of(meta), on_page, self.protocols))
+        return pages
