@@ -4,8 +4,8 @@
 so that a million samples load as arrays. Both are canonical JSON: writing what was read changes no byte.
 Nothing in them depends on host, time or number of workers; `provenance.json` beside them holds that.
 
-Every byte is pinned: files and members by the shard's manifest, that by the set's manifest, which begins with
-a checksum of its own rest.
+Every byte is pinned: files and members by the shard's manifest, that by the set's manifest, and each of them
+begins with a checksum of its own rest: the shards of an unfinished build have no other witness.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHARD_FOLDER = "shards"
 PROVENANCE = "provenance.json"
 QUARANTINE = "quarantine.jsonl"
 CHECKSUM_HEAD = b'{"checksum":"'
-"""A set's manifest begins with this and the SHA-256, in 64 digits, of the bytes after those digits."""
+"""A manifest begins with this and the SHA-256, in 64 digits, of the bytes after those digits."""
 REPAIR = "run python -m pipeline.build again: it repairs the set"
 _CHECKSUM_END = len(CHECKSUM_HEAD) + 64
 
@@ -106,7 +106,16 @@ class SampleTable(Record):
         return self
 
 
-class ShardManifest(Record):
+class Sealed(Record):
+    """A record whose JSON begins with its own checksum."""
+
+    def dump(self) -> bytes:
+        """Return the canonical JSON text, its checksum in front."""
+        rest = b'",' + super().dump()[1:]
+        return CHECKSUM_HEAD + sha256(rest).encode() + rest
+
+
+class ShardManifest(Sealed):
     """One shard: what it was made of, its files, its samples."""
 
     format: Literal["textshards-shard"] = "textshards-shard"
@@ -160,7 +169,7 @@ class SetSettings(Record):
         }
 
 
-class SetManifest(Record):
+class SetManifest(Sealed):
     """A set of shards."""
 
     format: Literal["textshards-set"] = "textshards-set"
@@ -189,11 +198,6 @@ class SetManifest(Record):
         if samples != self.splits:
             raise ValueError(f"splits are {self.splits}, the shards hold {dict(samples)}")
         return self
-
-    def dump(self) -> bytes:
-        """Return the canonical JSON text, its checksum in front."""
-        rest = b'",' + super().dump()[1:]
-        return CHECKSUM_HEAD + sha256(rest).encode() + rest
 
 
 def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, str]]) -> str:
@@ -228,17 +232,7 @@ def load_set_manifest(data: bytes, name: str) -> SetManifest:
         SetError: of another format or a newer version.
         DamageError: not the JSON that was written.
     """
-    values = _parse(data, name, "textshards-set")
-    found = data[len(CHECKSUM_HEAD) : _CHECKSUM_END].decode("ascii", "replace")
-    if not data.startswith(CHECKSUM_HEAD) or sha256(data[_CHECKSUM_END:]) != found:
-        raise DamageError(
-            name,
-            expected="a manifest as it was written",
-            found="its checksum does not hold: it is damaged, or was edited by hand",
-            next_step=REPAIR,
-        )
-    del values["checksum"]
-    return _validate(SetManifest, values, name)
+    return _validate(SetManifest, _parse(data, name, "textshards-set"), name)
 
 
 def load_shard_manifest(data: bytes, name: str) -> ShardManifest:
@@ -262,7 +256,21 @@ def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
             found=f"format {found[0]!r:.60}, version {found[1]!r:.60}",
             next_step="a newer version needs a newer textshards; else build the set again",
         )
+    if not checksum_holds(data):
+        raise DamageError(
+            name,
+            expected="a manifest as it was written",
+            found="its checksum does not hold: it is damaged, or was edited by hand",
+            next_step=REPAIR,
+        )
+    del values["checksum"]
     return values
+
+
+def checksum_holds(data: bytes) -> bool:
+    """Tell whether a manifest begins with the checksum of its rest."""
+    found = data[len(CHECKSUM_HEAD) : _CHECKSUM_END].decode("ascii", "replace")
+    return data.startswith(CHECKSUM_HEAD) and sha256(memoryview(data)[_CHECKSUM_END:]) == found
 
 
 def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manifest:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -67,11 +69,13 @@ class HashingFile:
 
     def close(self) -> None:
         """Close the file without asking whether it is whole."""
-        self._file.close()
+        with suppress(OSError):  # of a full disk, what was not yet written
+            self._file.close()
 
     def record(self, path: str) -> FileRecord:
         """Flush, close and describe the file under its path in the set."""
         self._file.flush()
+        os.fsync(self._file.fileno())
         self._file.close()
         return FileRecord(path=path, bytes=self.offset, sha256=self._sha256.hexdigest())
 

@@ -95,7 +95,7 @@ class Text:
 
     @property
     def ignored(self) -> bool:
-        """Whether the losses and the metrics must not count this text."""
+        """Whether the losses do not count this text; the metrics have rules of their own."""
         return self.status != "care"
 
 

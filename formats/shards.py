@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -150,6 +151,14 @@ class ShardSet:
         """Return a sample's key."""
         shard, row = self.locate(number)
         return shard.keys[row]
+
+    def find(self, key: str) -> int | None:
+        """Return the number of the sample of that key; None where the set has none."""
+        for shard, start in zip(self.shards, self._starts[:-1], strict=True):
+            row = bisect_left(shard.keys, key)
+            if shard.keys[row : row + 1] == [key]:
+                return int(start) + row
+        return None
 
     def member(self, number: int, name: str) -> bytes:
         """Return one member's checked bytes; empty where it is all zero and not stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from formats.commands import run_command
 @click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="folder of the set")
 @click.option("--workers", type=click.IntRange(0), help="worker processes (default: runtime.workers)")
 @click.option("--paranoid", is_flag=True, help="hash every file again; believe no size or time")
+@click.option(
+    "--check", "only_check", is_flag=True, help="only tell whether the set is valid (exit 1: stale)"
+)
+@click.option("--json", "as_json", is_flag=True, help="with --check: the answer as JSON on stdout")
 @click.option("--force", is_flag=True, help="make every shard again")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
@@ -22,9 +27,11 @@ def main(
     folder: Path,
     workers: int | None,
     paranoid: bool,
+    only_check: bool,
+    as_json: bool,
     force: bool,
     overrides: tuple[str, ...],
-) -> None:
+) -> int:
     """Render annotated pages into a set of shards: what is missing or stale is made, the rest kept.
 
     Stop it at any time: finished shards are kept, and the same command goes on.
@@ -34,13 +41,19 @@ def main(
       python -m pipeline.build --config configs/sroie.yaml --out sets/sroie source.root=data/sroie
     """
     from pipeline.assemble import build
+    from pipeline.check import check
     from pipeline.config import load_config
     from pipeline.summary import summary
 
     words = [*overrides] if workers is None else [*overrides, f"runtime.workers={workers}"]
     config = load_config(config_path, words)
+    if only_check:
+        validity = check(config, folder, paranoid=paranoid)
+        click.echo(json.dumps(validity.as_json(), indent=1) if as_json else validity.human_text())
+        return 0 if validity.valid else 1
     report = build(config, folder, paranoid=paranoid, force=force, command=sys.argv)
     click.echo(summary(report))
+    return 0
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def main(folder: Path, dry_run: bool) -> None:
     from formats.manifest import read_set_manifest
     from pipeline.existing import locked, remove, strangers, total_bytes
 
+    read_set_manifest(folder)
     with locked(folder):
         names = {entry.name for entry in read_set_manifest(folder).shards}
         paths = strangers(folder, names)

@@ -72,7 +72,8 @@ def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: Set
     parts["source"] = digest_pairs((sample.record.key, sample.source) for sample in samples)
     shards = []
     for split, members in groupby(samples, key=lambda sample: sample.record.split):
-        buckets = _buckets(list(members), settings.layout.samples_per_shard)
+        hashed = [(hashlib.sha256(sample.record.key.encode()).digest(), sample) for sample in members]
+        buckets = _buckets(hashed, settings.layout.samples_per_shard)
         shards += [_shard(parts, split, prefix, bucket) for prefix, bucket in buckets.items()]
     shards.sort(key=lambda shard: shard.name)
     return Plan(settings, Fingerprint(parts), tuple(shards), annotations.rejected)
@@ -86,22 +87,21 @@ def _shard(
     return PlannedShard(f"{split}-{prefix or 'all'}-{digits}", split, inputs, tuple(samples))
 
 
-def _buckets(samples: list[PlannedSample], capacity: int, prefix: str = "") -> dict[str, list[PlannedSample]]:
-    if len(samples) <= capacity:
-        return {prefix: samples} if samples else {}
-    halves: dict[str, list[PlannedSample]] = {"0": [], "1": []}
-    for sample in samples:
-        halves[_hash_bit(sample.record.key, len(prefix))].append(sample)
+def _buckets(
+    hashed: list[tuple[bytes, PlannedSample]], capacity: int, prefix: str = ""
+) -> dict[str, list[PlannedSample]]:
+    """Return the samples of each shard by its prefix, given with the hashes of their keys."""
+    if len(hashed) <= capacity:
+        return {prefix: [sample for _, sample in hashed]} if hashed else {}
+    halves: dict[str, list[tuple[bytes, PlannedSample]]] = {"0": [], "1": []}
+    byte, bit = divmod(len(prefix), 8)
+    for pair in hashed:
+        halves["1" if pair[0][byte] & 128 >> bit else "0"].append(pair)
     return {
         name: bucket
         for bit, half in halves.items()
         for name, bucket in _buckets(half, capacity, prefix + bit).items()
     }
-
-
-def _hash_bit(key: str, position: int) -> str:
-    byte = hashlib.sha256(key.encode()).digest()[position // 8]
-    return str(byte >> (7 - position % 8) & 1)
 
 
 def source_digest(record: SourceRecord, image_sha256: str) -> str:

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 from formats.levels import offset_level
 from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
 from formats.spec import TargetsSpec
-from pipeline.kernels.distance import LANES, draw
+from pipeline.kernels.distance import LANES, TILE, draw
 from pipeline.kernels.measure import CARE, DEGENERATE, DONT_CARE, NOT_FINITE, SELF_CROSSING, measure
 
 RENDERER_VERSION = 1
@@ -74,7 +75,8 @@ def render(
         problems: for each polygon None, "degenerate" or "self_crossing", as its source was found to be.
 
     Raises:
-        ValueError: the sequences differ in length, or vertices are not (V, 2) or not finite.
+        ValueError: the sequences differ in length, vertices are not (V, 2) or not finite, or the canvas is
+            empty or too wide.
     """
     planes_KHW, statuses, overlap = _draw(polygons, dont_care, canvas, targets, problems, False)
     mask_HW, distance_HW, overlap_HW = planes_KHW
@@ -110,15 +112,17 @@ def _draw(
     fused: bool,
 ) -> tuple[Bytes, tuple[str, ...], bool]:
     H, W = canvas
+    padded = -(-W // LANES) * LANES
+    if min(H, W) < 1 or padded > TILE:
+        raise ValueError(f"a canvas of {H} x {W} pixels: the width lies between 1 and {TILE}")
     points_N2, starts = _flatten(polygons)
     codes = _first_codes(dont_care, problems, len(polygons))
     units = np.empty(len(codes))
     measure(points_N2, starts, targets.min_size if targets.small_text == "ignore" else 0.0, codes, units)
-    if NOT_FINITE in codes:
+    if NOT_FINITE in codes.tobytes():
         raise ValueError(
             f"polygon {int(np.argmax(codes == NOT_FINITE))} has infinite or undefined coordinates"
         )
-    padded = -(-W // LANES) * LANES
     planes_KHW = np.empty((4 if fused else 3, H, padded), np.uint8)
     overlap = draw(
         points_N2,
@@ -133,14 +137,13 @@ def _draw(
     )
     if padded != W:
         planes_KHW = np.ascontiguousarray(planes_KHW[:, :, :W])
-    return planes_KHW, tuple(map(STATUSES.__getitem__, codes.tolist())), overlap
+    return planes_KHW, tuple([STATUSES[code] for code in codes.tobytes()]), overlap
 
 
 def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:
     """Lay all vertices in one (N, 2) array; return it and where each polygon starts in it."""
-    starts = np.zeros(len(polygons) + 1, np.int64)
-    np.cumsum([len(polygon_V2) for polygon_V2 in polygons], out=starts[1:])
-    points_N2 = np.concatenate([*polygons, np.empty((0, 2))], dtype=np.float64)
+    starts = np.fromiter(accumulate(map(len, polygons), initial=0), np.int64, len(polygons) + 1)
+    points_N2 = np.concatenate(polygons, dtype=np.float64) if len(polygons) else np.empty((0, 2))
     if points_N2.shape[1:] != (2,):
         raise ValueError(f"vertices are (x, y), not of shape {points_N2.shape[1:]}")
     return points_N2, starts
@@ -149,7 +152,7 @@ def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:
 def _first_codes(
     dont_care: Sequence[bool], problems: Sequence[str | None] | None, count: int
 ) -> NDArray[np.uint8]:
-    codes = np.fromiter((DONT_CARE if ignored else CARE for ignored in dont_care), np.uint8)
+    codes = np.array([DONT_CARE if ignored else CARE for ignored in dont_care], np.uint8)
     if len(codes) != count or (problems is not None and len(problems) != count):
         raise ValueError("polygons, don't-care flags and problems are as many as each other")
     for i, problem in enumerate(problems or ()):

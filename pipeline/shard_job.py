@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from formats.disk import writing
 from formats.errors import SampleError
 from formats.fingerprint import sha256
 from formats.manifest import (
@@ -33,7 +34,16 @@ class ShardJob:
 
 
 def write_shard(job: ShardJob) -> ShardManifest:
-    """Write a shard, then its manifest; samples that cannot be used are listed there with their reason."""
+    """Write a shard, then its manifest; samples that cannot be used are listed there with their reason.
+
+    Raises:
+        TextshardsError: an image is not the one that was planned, or the disk is full or at fault.
+    """
+    with writing(job.folder):
+        return _write(job)
+
+
+def _write(job: ShardJob) -> ShardManifest:
     shard, settings = job.shard, job.settings
     folder = job.folder / SHARD_FOLDER
     writer = shard_writer(folder, shard.name, SHARD_FOLDER, settings.geometry.canvas, settings.encoding)

@@ -1,22 +1,42 @@
-"""Which files are known to hold which bytes, by size and time, so that they need not be hashed again."""
+"""What is known of files by their size and time, so that they need not be read again."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
+import click
+
 from formats.commands import progress
+from formats.disk import disk_error
 from formats.errors import SampleError
+from formats.fingerprint import sha256
 from formats.storage import write_whole
+from pipeline.image_header import MAX_PIXELS
+from pipeline.images import image_size
 from pipeline.workers import cores
 
 STAT_CACHE = ".stat-cache.json"
 SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same clock tick: its hash is not remembered."""
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What is known of an image file.
+
+    Attributes:
+        sha256: of its bytes, in hexadecimal.
+        pixels: height times width by its header; 0 where that makes no sense.
+    """
+
+    sha256: str
+    pixels: int
 
 
 class StatCache:
@@ -37,45 +57,84 @@ class StatCache:
         Raises:
             OSError: it cannot be read.
         """
+        return str(self._facts(path, 1, lambda: [_hash(path)])[0])
+
+    def image(self, path: Path) -> ImageFacts:
+        """Return what is known of an image file.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        digest, pixels = self._facts(path, 2, lambda: _look(path))
+        return ImageFacts(str(digest), int(pixels))
+
+    def _facts(self, path: Path, count: int, look: Callable[[], list[int | str]]) -> list[int | str]:
         found = path.stat()
         name, stamp = str(path.absolute()), [found.st_size, found.st_mtime_ns]
         known = self._known.get(name)
-        value = str(known[2]) if known is not None and known[:2] == stamp else _hash(path)
+        believed = known is not None and known[:2] == stamp and len(known) == 2 + count
+        facts = known[2:] if known is not None and believed else look()
         if time.time_ns() - found.st_mtime_ns > SETTLED_NS:
-            self._seen[name] = [*stamp, value]
-        return value
+            self._seen[name] = [*stamp, *facts]
+        return facts
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that this build wrote."""
         found = path.stat()
         self._seen[str(path.absolute())] = [found.st_size, found.st_mtime_ns, sha256]
 
-    def save(self) -> None:
-        """Write what was seen; what was not seen is forgotten."""
-        if self._seen != self._known:
-            write_whole(self._path, json.dumps(self._seen, separators=(",", ":")).encode())
+    def save(self, *, forget: bool = True) -> None:
+        """Write what was seen; what was not seen is forgotten, or kept. A disk at fault is told, no more."""
+        kept = self._seen if forget else self._known | self._seen
+        if kept == self._known:
+            return
+        try:
+            data = json.dumps(kept, separators=(",", ":")).encode()
+            write_whole(self._path, sha256(data).encode() + b"\n" + data)
+        except OSError as error:
+            click.echo(
+                f"note: the next build reads all files again: {disk_error(error, self._path)}", err=True
+            )
 
 
 def hash_images(
-    images: Sequence[tuple[str, Path]], cache: StatCache
+    images: Sequence[tuple[str, Path]], cache: StatCache, max_pixels: int = MAX_PIXELS
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Hash image files on all cores; return SHA-256 by key, and by key why a file cannot be read."""
+    """Hash image files on all cores; return SHA-256 by key, and by key why a file cannot be used.
+
+    Pages of more than `max_pixels` are refused here, by their headers, and not when they are rendered: the
+    limit is in no fingerprint, so no shard may depend on it.
+    """
     hashes, faults = {}, {}
     with progress(len(images), "hashing images") as shown, ThreadPoolExecutor(cores()) as pool:
-        for key, value in pool.map(lambda item: (item[0], _try_hash(item[1], cache)), images):
-            if isinstance(value, SampleError):
-                faults[key] = value.found
+        for key, facts in pool.map(lambda item: (item[0], _try_image(item[1], cache)), images):
+            if isinstance(facts, SampleError):
+                faults[key] = facts.found
+            elif facts.pixels > max_pixels:
+                faults[key] = (
+                    f"expected at most {max_pixels} pixels (source.max_pixels), "
+                    f"found {facts.pixels} by the image's header"
+                )
             else:
-                hashes[key] = value
+                hashes[key] = facts.sha256
             shown.advance()
     return hashes, faults
 
 
-def _try_hash(path: Path, cache: StatCache) -> str | SampleError:
+def _try_image(path: Path, cache: StatCache) -> ImageFacts | SampleError:
     try:
-        return cache.sha256(path)
+        return cache.image(path)
     except OSError as error:
         return SampleError(str(path), found=f"the image cannot be read: {error.strerror or error}")
+
+
+def _look(path: Path) -> list[int | str]:
+    data = path.read_bytes()
+    try:
+        height, width = image_size(data)
+    except SampleError:
+        return [sha256(data), 0]
+    return [sha256(data), height * width]
 
 
 def _hash(path: Path) -> str:
@@ -84,10 +143,10 @@ def _hash(path: Path) -> str:
 
 
 def _load(path: Path) -> dict[str, list[int | str]]:
+    """Return what was written, or nothing where a byte of it has changed: a wrong hash would be believed."""
     try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        written, _, data = path.read_bytes().partition(b"\n")
+        known: dict[str, list[int | str]] = json.loads(data) if sha256(data).encode() == written else {}
+    except OSError:
         return {}
-    if not isinstance(known, dict):
-        return {}
-    return {name: row for name, row in known.items() if isinstance(row, list) and len(row) == 3}
+    return known

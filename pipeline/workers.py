@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TypeVar
 
@@ -18,6 +22,8 @@ from formats.errors import TextshardsError
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
+
+_PR_SET_PDEATHSIG = 1
 
 
 def cores() -> int:
@@ -38,7 +44,8 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare_worker)
     try:
-        futures = [pool.submit(work, job) for job in jobs]
+        with _deaf_children():
+            futures = [pool.submit(work, job) for job in jobs]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool:
@@ -54,10 +61,28 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Start processes that do not hear Ctrl-C, from their first instant: it is the parent's to answer.
+
+    They inherit the mask; what comes meanwhile is answered here when the block ends.
+    """
+    # It would unblock the signal when it starts, so it has to run before.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the parent, die with it, and keep to one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    if sys.platform == "linux":
+        # At once: a worker that outlives its parent could write into the next build.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 
 

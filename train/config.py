@@ -20,6 +20,7 @@ from train.model import DetectorSettings
 from train.optim import OptimSettings
 from train.precision import PrecisionName
 from train.stream import StreamSettings
+from train.wandb_sink import WandbSettings
 
 
 class DataSettings(Section):
@@ -94,9 +95,11 @@ class TrainerSettings(Section):
 
 
 class LoggerSettings(Section):
-    """Where the run's folder lies."""
+    """Where records go; `metrics.jsonl` is always written."""
 
     folder: str = Field("runs", description="run folders lie in it, named by exp_name")
+    tensorboard: bool = Field(False, description="event files in the run's folder; needs tensorboard")
+    wandb: WandbSettings = WandbSettings()
 
 
 class TrainConfig(Section):

@@ -25,12 +25,14 @@ from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
 from train.precision import Precision
 from train.provenance import changed_settings, versions
-from train.records import Position, Records
+from train.records import Position, Records, Sink
 from train.seeding import seed_generators
 from train.stream import Stream
 from train.task import DetectionTask
+from train.tensorboard_sink import TensorBoardSink
 from train.trained import device_of
 from train.validation import Validation
+from train.wandb_sink import WandbSink
 from train.weights import load_backbone
 
 METRICS = "metrics.jsonl"
@@ -179,7 +181,7 @@ class Experiment:
         records = Records(
             self.folder / METRICS,
             position,
-            [Console(config.trainer.max_epochs, self.total_steps, start=position.step, started_s=wall_s)],
+            self._sinks(position.step, wall_s),
             written=state["records"] if state else 0,
             wall_s=wall_s,
         )
@@ -197,6 +199,17 @@ class Experiment:
         if state is not None:
             loop.load_state_dict(state)
         return loop
+
+    def _sinks(self, step: int, wall_s: float) -> list[Sink]:
+        config, logger = self.config, self.config.logger
+        sinks: list[Sink] = []
+        if logger.tensorboard:
+            sinks.append(TensorBoardSink(self.folder / "tensorboard", step))
+        if logger.wandb.enabled:
+            resolved = config.model_dump(mode="json")
+            sinks.append(WandbSink(logger.wandb, self.folder, config.exp_name, resolved))
+        epochs = config.trainer.max_epochs
+        return [*sinks, Console(epochs, self.total_steps, start=step, started_s=wall_s)]
 
     def _evaluate(self, shrink_ratio: float) -> Mapping[str, float] | None:
         if self.validation is None:

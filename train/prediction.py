@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from formats.errors import TextshardsError, UsageError
+from formats.errors import UsageError
 from formats.picture import save_png
 from formats.sample import Bytes
 from formats.storage import write_whole
@@ -105,11 +105,11 @@ def output_names(files: Sequence[Path]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Written:
+class PredictedFiles:
     """What a run of predictions came to: a record for each page, and files that could not be read."""
 
     records: list[dict[str, Any]]
-    failed: list[TextshardsError]
+    failed: list[UsageError]
 
 
 def predict_files(
@@ -119,7 +119,7 @@ def predict_files(
     *,
     overlays: bool = True,
     advance: Callable[[], None] = lambda: None,
-) -> Written:
+) -> PredictedFiles:
     """Predict files and write ``boxes.json``, and for each ``res_NAME.txt`` and ``NAME.png``.
 
     A file that cannot be read is told of at the end; the others are done.
@@ -142,7 +142,7 @@ def predict_files(
             records.append(prediction.record())
         advance()
     write_whole(folder / "boxes.json", json.dumps({"images": records}, indent=1).encode() + b"\n")
-    return Written(records, failed)
+    return PredictedFiles(records, failed)
 
 
 def save_overlay(prediction: Prediction, path: Path) -> None:

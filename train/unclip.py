@@ -18,7 +18,7 @@ shrunk region that is
     (8 - 4 T) D^2 + (1 - T) L D - T A = 0
 
 whose positive root undoes the shrink. The customary D = 1.5 or 2 times A / L does so for one shape only: at
-r = 0.4 the factor would have to be 1.45 for a square, 1.66 for a text twice as long as high, 3.3 for ten times.
+r = 0.4 the factor would be 1.45 for a square, 1.66 for a text twice as long as high, 3.3 for ten times.
 """
 
 from __future__ import annotations

@@ -51,15 +51,19 @@ def require_similarity(matrix_23: Points) -> None:
     Raises:
         ValueError: it is no flip, rotation, uniform scale, shift, or a product of these.
     """
-    linear_22 = matrix_23[:, :2]
-    gram_22 = linear_22 @ linear_22.T
-    square = float(gram_22[0, 0])
-    even = np.abs(gram_22 - square * np.eye(2)).max() <= 1e-6 * square
-    if not (matrix_23.shape == (2, 3) and np.isfinite(matrix_23).all() and square > 0.0 and even):
+    if not _is_similarity(matrix_23):
         raise ValueError(
             f"not a similarity: {matrix_23.tolist()}; shear, perspective and unequal scales change a text's "
             "offset, so stored maps cannot follow them: bake such variants into the source images"
         )
+
+
+def _is_similarity(matrix_23: Points) -> bool:
+    if matrix_23.shape != (2, 3) or not np.isfinite(matrix_23).all():
+        return False
+    gram_22 = matrix_23[:, :2] @ matrix_23[:, :2].T
+    square = gram_22[0, 0]
+    return bool(square > 0.0 and np.abs(gram_22 - square * np.eye(2)).max() <= 1e-6 * square)
 
 
 def window_of(matrix_23: Points, canvas: Side, crop: Side) -> Window | None:

@@ -33,7 +33,7 @@ LANES = 16
 _OUTER = 125.01  # levels outside an edge at which 0 begins, with room for rounding
 _REACH = 129.01  # levels inside an edge at which 255 begins, with room for rounding
 _FAR = np.float32(130.0 * 130.0)
-_TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
+TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
 _DISC = 0.7072  # a disc of this radius, the square root of 1/2, holds a pixel centre wherever it lies
 
@@ -57,10 +57,10 @@ class Scratch(NamedTuple):
     """Working memory of one call.
 
     Attributes:
-        squares: (_TILE,) float32 squared distances, in levels.
-        inside: (_TILE,) uint8 0/1.
-        levels: (_TILE,) uint8, as in formats/levels.py.
-        values: (_TILE,) uint8 magnitudes, or values of the threshold map.
+        squares: (TILE,) float32 squared distances, in levels.
+        inside: (TILE,) uint8 0/1.
+        levels: (TILE,) uint8, as in formats/levels.py.
+        values: (TILE,) uint8 magnitudes, or values of the threshold map.
         counts: (_TILE_ROWS,) int64 crossings of each row.
         crossings: (_TILE_ROWS * V,) int64: row by row, the columns at which the inside begins or ends.
     """
@@ -112,10 +112,10 @@ def draw(
     for i in range(len(codes)):
         longest = max(longest, starts[i + 1] - starts[i])
     scratch = Scratch(
-        np.empty(_TILE, np.float32),
-        np.empty(_TILE, np.uint8),
-        np.empty(_TILE, np.uint8),
-        np.empty(_TILE, np.uint8),
+        np.empty(TILE, np.float32),
+        np.empty(TILE, np.uint8),
+        np.empty(TILE, np.uint8),
+        np.empty(TILE, np.uint8),
         np.empty(_TILE_ROWS, np.int64),
         np.empty(_TILE_ROWS * longest, np.int64),
     )
@@ -154,7 +154,7 @@ def _draw_text(
     top, bottom = int(max(y0 - band, 0.0)), int(min(y1 + band, H - 1.0))
     width = (right - left + LANES) // LANES * LANES
     left = min(left, W - width)
-    height = min(_TILE // width, _TILE_ROWS)
+    height = min(TILE // width, _TILE_ROWS)
     if check and whole:
         greatest = 0
         for y in range(top, bottom + 1, height):
@@ -203,8 +203,9 @@ def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.
             continue
         length = sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
         # Levels a pixel, along the edge; of a repeated vertex, any direction.
-        ux, uy = (bx - ax) / length / step, (by - ay) / length / step
-        if length == 0.0:
+        if length > 0.0:
+            ux, uy = (bx - ax) / length / step, (by - ay) / length / step
+        else:
             ux, uy = 1.0 / step, 0.0
         slope = (bx - ax) / (by - ay) if by > ay else 0.0
         first = int(max(ay - reach - tile.top, 0.0))
@@ -277,11 +278,10 @@ def _cross(points_V2: Floats, tile: Tile, scratch: Scratch) -> None:
             ax, ay, bx, by = bx, by, ax, ay
         if by <= tile.top or ay > tile.top + tile.rows - 1.0 or ay == by:
             continue
-        slope = (bx - ax) / (by - ay)
         first = int(np.ceil(max(ay - tile.top, 0.0)))
         stop = int(np.ceil(min(by - tile.top, float(tile.rows))))
         for row in range(first, stop):
-            x = ax + (tile.top + row - ay) * slope - tile.left
+            x = ax + (tile.top + row - ay) / (by - ay) * (bx - ax) - tile.left
             column = int(np.ceil(min(max(x, 0.0), float(tile.width))))
             k = scratch.counts[row]
             while k > 0 and scratch.crossings[row * V + k - 1] > column:
@@ -344,7 +344,11 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
 def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
     """Take one text's tile into the prob, thresh and thresh_mask planes."""
     W = planes_KHW.shape[2]
-    prob, thresh, thresh_mask = planes_KHW[1].reshape(-1), planes_KHW[2].reshape(-1), planes_KHW[3].reshape(-1)
+    prob, thresh, thresh_mask = (
+        planes_KHW[1].reshape(-1),
+        planes_KHW[2].reshape(-1),
+        planes_KHW[3].reshape(-1),
+    )
     levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
         target, source = (tile.top + row) * W + tile.left, row * tile.width

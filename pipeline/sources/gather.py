@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from formats.errors import SourceError
 from pipeline.sources.image_paths import image_path, locate, printable
@@ -28,13 +27,14 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
             found="a file" if root.exists() else "nothing there",
             next_step="set source.root=PATH",
         )
+    settings = settings.model_copy(update={"root": root})
     records: list[SourceRecord] = []
     rejected: list[Rejected] = []
     split_of: dict[str, str] = {}
     for split in sorted(settings.splits):
         samples: dict[str, list[SourceRecord | Rejected]] = defaultdict(list)
         for entry in read_split(settings, split):
-            sample = _sample(settings, root, split, entry)
+            sample = _sample(settings, split, entry)
             samples[sample.key].append(sample)
         for key in sorted(samples):
             _check_split(split_of, key, split)
@@ -46,7 +46,7 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
     return Annotations(tuple(records), tuple(rejected))
 
 
-def _sample(settings: SourceSettings, root: Path, split: str, entry: Entry) -> SourceRecord | Rejected:
+def _sample(settings: SourceSettings, split: str, entry: Entry) -> SourceRecord | Rejected:
     key = printable(entry.image)
     problem = entry.problem
     try:
@@ -55,7 +55,7 @@ def _sample(settings: SourceSettings, root: Path, split: str, entry: Entry) -> S
             path = image_path(folder, entry.image, settings.image_path == "name")
             key = path.key
             if problem is None:
-                image = locate(root, path)
+                image = locate(settings.root, path)
                 return SourceRecord(key, split, image, entry.texts, entry.where, entry.stated_size)
     except UnusableError as error:
         problem = problem or error.reason

@@ -44,7 +44,7 @@ def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Ite
             )
         where = f"{relative_name(root, list_file)}:{number}"
         try:
-            gt_file = locate(root.resolve(), image_path("", gt))
+            gt_file = locate(root, image_path("", gt))
         except UnusableError as error:
             yield Entry(image, where, problem=f"its annotation: {error.reason}")
             continue

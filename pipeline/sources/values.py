@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -23,7 +22,7 @@ def coordinate(value: Any, what: str) -> float:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise UnusableError(f"{what}: expected a number, found {shown(value)}")
-    if not math.isfinite(value) or abs(value) > MAX_COORDINATE:
+    if not abs(value) <= MAX_COORDINATE:
         raise UnusableError(
             f"{what}: expected a coordinate within +-{MAX_COORDINATE:.0f} pixels, found {shown(value)}"
         )

@@ -1,0 +1,117 @@
+"""Pictures of a set: one sample as a figure, or many on a contact sheet; and which samples to show."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections import Counter
+from collections.abc import Sequence
+from itertools import chain, islice
+
+import numpy as np
+
+from formats.errors import UsageError
+from formats.picture import Layers, View, contact_sheet, draw_texts, sample_figure
+from formats.sample import Bytes, DistanceMaps, Sample
+from formats.shards import ShardSet
+
+TILE = 400
+"""Longer side of a page on a contact sheet, in pixels."""
+_SEARCHED = 20_000
+
+
+def number_of(opened: ShardSet, key: str) -> int:
+    """Return the number of a key's sample.
+
+    Raises:
+        UsageError: the set has none; names the keys nearest to it.
+    """
+    number = opened.find(key)
+    if number is not None:
+        return number
+    near = nearest_keys(opened, key)
+    raise UsageError(
+        f"sample {key!r} of {opened.folder}",
+        expected="a key of the set",
+        next_step=f"did you mean {', '.join(near)}?" if near else "",
+    )
+
+
+def nearest_keys(opened: ShardSet, key: str, count: int = 3) -> list[str]:
+    """Return the first keys that hold what was asked for, else those spelled most like it."""
+    keys = [shard.keys for shard in opened.shards]
+    holding = (known for known in chain.from_iterable(keys) if key.lower() in known.lower())
+    found = list(islice(holding, count))
+    # Spelling is compared with so many keys only: it takes some 10 microseconds each.
+    return found or difflib.get_close_matches(key, islice(chain(*keys), _SEARCHED), n=count, cutoff=0.5)
+
+
+def facts_of(opened: ShardSet, number: int) -> str:
+    """Return what there is to say of one sample, a fact a line."""
+    meta, (shard, _) = opened.meta(number), opened.locate(number)
+    (height, width), (H, W) = meta.source_size, opened.canvas
+    texts = Counter(text.status for text in meta.texts)
+    sizes = {name: opened.stored_bytes(number, [name]) for name in shard.columns}
+    rows = {
+        "split": meta.split,
+        "shard": f"{shard.name}, sample {number} of the set",
+        "source": f"{height} x {width} pixels (height x width), on a canvas of {H} x {W}",
+        "texts": ", ".join(f"{count} {status}" for status, count in sorted(texts.items())) or "none",
+        "bytes": ", ".join(f"{name} {size}" for name, size in sizes.items()),
+    }
+    return "\n".join([meta.key, *(f"  {name:<8} {row}" for name, row in rows.items())])
+
+
+def choose(total: int, count: int, seed: int | None) -> list[int]:
+    """Return the numbers of the first `count` samples, or with a seed of random ones, in order."""
+    count = min(total, count)
+    return list(range(count)) if seed is None else sorted(random.Random(seed).sample(range(total), count))
+
+
+def figure_of(opened: ShardSet, number: int, ratio: float | None = None) -> Bytes:
+    """Return the figure of one sample, (?, ?, 3) uint8 RGB; see `formats.picture.sample_figure`.
+
+    Raises:
+        UsageError: the shrink ratio cannot be read from the set.
+    """
+    stored = opened.settings.targets.shrink_ratio
+    if ratio is not None and opened.encoding.maps != "distance":
+        raise UsageError(
+            f"shrink ratio {ratio}", expected=f"{stored}, at which the set's planes were rendered"
+        )
+    try:
+        return sample_figure(opened.sample(number), stored, ratio)
+    except ValueError as error:
+        raise UsageError(f"shrink ratio {ratio}", found=str(error)) from None
+
+
+def sheet_of(opened: ShardSet, numbers: Sequence[int], columns: int) -> Bytes:
+    """Return a contact sheet, (?, ?, 3) uint8 RGB: pages, their maps and texts over them, under their keys.
+
+    Raises:
+        UsageError: no samples to show.
+    """
+    if not numbers:
+        raise UsageError(f"{opened.folder} holds no samples to show")
+    stored = opened.settings.targets.shrink_ratio
+    tiles = [_tile(opened.sample(number), stored) for number in numbers]
+    return contact_sheet(tiles, [opened.key(number) for number in numbers], columns)
+
+
+def _tile(sample: Sample, stored_ratio: float) -> Bytes:
+    stored = sample.maps
+    maps = stored.target_maps(stored_ratio) if isinstance(stored, DistanceMaps) else stored
+    view = _page_view(sample)
+    return draw_texts(view.overlay(sample.image_HWC, maps, Layers()), sample, view, width=1.0)
+
+
+def _page_view(sample: Sample) -> View:
+    """Return the part of the canvas that the page covers, without padding."""
+    height, width = sample.meta.source_size
+    matrix_23 = sample.meta.to_canvas_23
+    ends_22 = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
+    seen_22 = ends_22 @ matrix_23[:, :2].T + matrix_23[:, 2] + 0.5
+    H, W = sample.image_HWC.shape[:2]
+    left, top = np.rint(seen_22.min(0)).clip(0, (W - 1, H - 1)).astype(int).tolist()
+    right, bottom = np.rint(seen_22.max(0)).clip((left + 1, top + 1), (W, H)).astype(int).tolist()
+    return View(top, left, bottom - top, right - left, TILE / max(bottom - top, right - left))

@@ -1,0 +1,99 @@
+"""``python -m formats.show``: what is in a set, in figures and in pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from formats.commands import run_command, tell_error
+from formats.errors import SetError, UsageError
+
+
+@click.command("formats.show", context_settings={"max_content_width": 100})
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("key", required=False)
+@click.option("--out", type=click.Path(path_type=Path), help="a PNG to write")
+@click.option("--count", type=click.IntRange(1, 400), default=12, show_default=True, help="pages on a sheet")
+@click.option("--seed", type=int, help="choose them at random, by this seed (default: the first)")
+@click.option("--split", help="of this split only")
+@click.option("--ratio", type=float, help="shrink ratio to read a sample's maps at (default: as stored)")
+@click.option("--json", "to_json", is_flag=True, help="the summary as JSON on stdout (docs/format.md)")
+def main(
+    folder: Path,
+    key: str | None,
+    out: Path | None,
+    count: int,
+    seed: int | None,
+    split: str | None,
+    ratio: float | None,
+    to_json: bool,
+) -> int:
+    """Show what a set of shards holds, or one sample of it, in words or with --out as a picture.
+
+    The picture of a set is a sheet of pages with their maps over them; that of a sample shows page,
+    probability map, threshold map and masks, whole and magnified.
+
+    Ends with 0, or with 2 where there is nothing to show.
+
+    \b
+    Example:
+      python -m formats.show sets/sroie
+      python -m formats.show sets/sroie --out sheet.png --count 20 --seed 1
+      python -m formats.show sets/sroie train/img/X51005230659.jpg --out page.png
+    """
+    try:
+        if out is not None:
+            return _draw(folder, key, out, choice=(count, seed), split=split, ratio=ratio)
+        return _tell(folder, to_json) if key is None else _tell_sample(folder, key)
+    except SetError as error:
+        tell_error(error)
+        return 2
+
+
+def _tell(folder: Path, to_json: bool) -> int:
+    from formats.set_summary import summarize  # --help need not wait for pydantic
+
+    summary = summarize(folder)
+    click.echo(json.dumps(summary.as_json(), indent=1) if to_json else summary.human_text())
+    return 0
+
+
+def _tell_sample(folder: Path, key: str) -> int:
+    from formats.set_pictures import facts_of, number_of  # --help need not wait for Pillow and the codecs
+    from formats.shards import ShardSet
+
+    opened = ShardSet(folder)
+    click.echo(facts_of(opened, number_of(opened, key)))
+    return 0
+
+
+def _draw(
+    folder: Path,
+    key: str | None,
+    out: Path,
+    *,
+    choice: tuple[int, int | None],
+    split: str | None,
+    ratio: float | None,
+) -> int:
+    from formats.picture import save_png  # --help need not wait for Pillow and the codecs
+    from formats.set_pictures import choose, figure_of, number_of, sheet_of
+    from formats.shards import ShardSet
+
+    if out.suffix.lower() != ".png":
+        raise UsageError(f"--out {out}", expected="a file name that ends in .png")
+    opened = ShardSet(folder, [split] if split else None)
+    if key is not None:
+        picture = figure_of(opened, number_of(opened, key), ratio)
+    else:
+        numbers = choose(len(opened), *choice)
+        picture = sheet_of(opened, numbers, columns=max(1, round((1.5 * len(numbers)) ** 0.5)))
+    save_png(out, picture)
+    click.echo(f"{out}: {picture.shape[1]} x {picture.shape[0]} pixels")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

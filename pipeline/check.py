@@ -1,0 +1,162 @@
+"""Is a set what a configuration and the files on disk would make now? Told without touching anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from formats.diff_text import Compared, as_json, human_text
+from formats.fingerprint import sha256
+from formats.manifest import (
+    SHARD_FOLDER,
+    FileRecord,
+    Quarantined,
+    SampleTable,
+    SetManifest,
+    ShardEntry,
+    ShardManifest,
+    read_set_manifest,
+    read_shard_manifest,
+)
+from formats.provenance import build_rate, read_provenance
+from formats.set_diff import Side, compare
+from pipeline.assemble import plan_set
+from pipeline.config import BuildConfig
+from pipeline.existing import standing_shard
+from pipeline.plan import Plan, PlannedShard
+from pipeline.stat_cache import StatCache
+
+
+@dataclass(frozen=True)
+class Validity:
+    """Whether a set is valid.
+
+    Attributes:
+        compared: the set as it is (A) against the set as it should be (B).
+        broken: names of wanted shards whose files are missing or damaged.
+    """
+
+    compared: Compared
+    broken: tuple[str, ...]
+
+    @property
+    def valid(self) -> bool:
+        """Whether there is nothing to build."""
+        return self.compared.diff.same and not self.broken
+
+    def human_text(self) -> str:
+        """Return the answer for a terminal."""
+        if self.valid:
+            verdict = click.style("valid", fg="green", bold=True)
+            return f"{self.compared.names[0]}: {verdict}, {self.compared.a.fingerprint}"
+        text = [] if self.compared.diff.same else [human_text(self.compared)]
+        if self.broken:
+            shown = ", ".join(self.broken[:3]) + (" and more" if len(self.broken) > 3 else "")
+            text.append(f"{len(self.broken)} shards are missing or damaged on disk: {shown}")
+        return "\n".join([*text, "next step: the same command without --check builds what is needed"])
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the answer as docs/format.md describes a difference, with `broken` besides."""
+        return {**as_json(self.compared), "valid": self.valid, "broken": list(self.broken)}
+
+
+def check(config: BuildConfig, folder: Path, *, paranoid: bool = False) -> Validity:
+    """Compare a set with what a build would make of the configuration and the files on disk now.
+
+    Raises:
+        SetError: there is no set in the folder, or it is damaged or of another version.
+        UsageError: the source cannot be read.
+    """
+    old = read_set_manifest(folder)
+    cache = StatCache(folder, paranoid=paranoid)
+    plan = plan_set(config, cache)
+    wanted = planned_manifest(plan, old)
+    planned = {shard.name: shard for shard in plan.shards}
+
+    def load_shard(side: Side, entry: ShardEntry) -> ShardManifest:
+        return read_shard_manifest(folder, entry) if side == "a" else _planned_shard(planned[entry.name])
+
+    provenance = read_provenance(folder)
+    compared = Compared(
+        names=(str(folder), "the configuration and its files"),
+        a=old,
+        b=wanted,
+        diff=compare(old, wanted, load_shard),
+        rate=build_rate(provenance),
+        provenance=(),
+    )
+    kept = {entry.name for entry in old.shards}
+    broken = (
+        name
+        for name, shard in planned.items()
+        if name in kept and standing_shard(folder, shard, old, cache) is None
+    )
+    return Validity(compared, tuple(broken))
+
+
+def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:
+    """Return the manifest a build would write, as far as it is known before pages are rendered.
+
+    Shards that stand keep their entries. Of the others the bytes are estimated by the set's average a sample,
+    and no page is known to be unusable yet.
+    """
+    wanted = {shard.inputs for shard in plan.shards}
+    standing = {entry.name: entry for entry in old.shards if entry.inputs in wanted}
+    samples = sum(entry.samples for entry in old.shards)
+    average = sum(entry.bytes for entry in old.shards) / samples if samples else 0.0
+    entries = [
+        standing.get(shard.name) or _planned_entry(shard, round(average * len(shard.samples)))
+        for shard in plan.shards
+    ]
+    splits: dict[str, int] = {}
+    for entry in entries:
+        splits[entry.split] = splits.get(entry.split, 0) + entry.samples
+    return SetManifest(
+        fingerprint=plan.fingerprint.whole,
+        parts=dict(plan.fingerprint.parts),
+        settings=plan.settings,
+        splits=splits,
+        shards=entries,
+        quarantined=_quarantined(plan, old, standing),
+    )
+
+
+def _quarantined(plan: Plan, old: SetManifest, standing: Mapping[str, ShardEntry]) -> list[Quarantined]:
+    rows = [Quarantined(key=r.key, split=r.split, reason=r.reason, where=r.where) for r in plan.rejected]
+    placed = {
+        (shard.split, sample.record.key)
+        for shard in plan.shards
+        if shard.name in standing
+        for sample in shard.samples
+    }
+    rows += [row for row in old.quarantined if (row.split, row.key) in placed]
+    return sorted(rows, key=lambda row: (row.split, row.key))
+
+
+def _planned_shard(shard: PlannedShard) -> ShardManifest:
+    table = SampleTable(
+        keys=[sample.record.key for sample in shard.samples],
+        sources=[sample.source for sample in shard.samples],
+        texts={},
+        members={},
+    )
+    return ShardManifest(
+        name=shard.name, split=shard.split, inputs=shard.inputs, files=[], samples=table, quarantined=[]
+    )
+
+
+def _planned_entry(shard: PlannedShard, size: int) -> ShardEntry:
+    data = _planned_shard(shard).dump()
+    return ShardEntry(
+        name=shard.name,
+        split=shard.split,
+        inputs=shard.inputs,
+        samples=len(shard.samples),
+        quarantined=0,
+        bytes=size,
+        manifest=FileRecord(path=f"{SHARD_FOLDER}/{shard.name}.json", bytes=len(data), sha256=sha256(data)),
+    )

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from formats.errors import UsageError
+from formats.shards import ShardSet
+from train.evaluate import main
+from train.evaluation import evaluate_checkpoint, evaluate_files, save_evaluation, table
+from train.metrics import truth_of
+from train.plain_files import read_detections
+from train.trained import load_trained
+from train.validation import Validation
+
+SQUARE = "0,0,10,0,10,10,0,10"
+
+
+def test_a_checkpoint_scores_as_in_training(small_run: Path, small_set: Path) -> None:
+    report = evaluate_checkpoint(small_run, small_set, None)
+    best = json.loads((small_run / "best.json").read_text())
+    assert report.evaluation.metrics == pytest.approx(best["metrics"])
+    assert report.what["pages"] == 8
+    assert report.evaluation.metrics["hmean"] > 0.7
+
+
+def test_boxes_are_in_source_coordinates(small_run: Path, small_set: Path) -> None:
+    report = evaluate_checkpoint(small_run, small_set, "test")
+    shard_set = ShardSet(small_set, ["test"])
+    for number, page in enumerate(report.evaluation.pages):
+        assert page.key == shard_set.key(number)
+        assert len(page.truth.polygons) == len(truth_of(shard_set.meta(number)).polygons)
+        # Sources are twice the canvas: boxes on the canvas would all lie in its upper left quarter.
+        reach = np.concatenate(page.found.polygons).max(axis=0)
+        assert (reach > 96).all()
+
+
+@pytest.mark.parametrize("size", [96, 160])
+def test_another_size_finds_the_same_texts(small_run: Path, small_set: Path, size: int) -> None:
+    whole = evaluate_checkpoint(small_run, small_set, "test")
+    other = evaluate_checkpoint(small_run, small_set, "test", overrides=[f"data.eval_size={size}"])
+    assert other.what["eval_size"] == size
+    assert other.evaluation.metrics["hmean"] > whole.evaluation.metrics["hmean"] - 0.35
+
+
+def test_a_split_can_be_cut_short_or_stopped(small_run: Path, small_set: Path) -> None:
+    report = evaluate_checkpoint(small_run, small_set, "train", limit=2)
+    assert report.what["pages"] == 8
+    validation = Validation(ShardSet(small_set, ["test"]), batch_size=4, threads=1)
+    assert validation.run(load_trained(small_run).finder(), stop=lambda: True) is None
+
+
+def test_json_and_files(small_run: Path, small_set: Path, tmp_path: Path) -> None:
+    words = ["--checkpoint", str(small_run), "--shards", str(small_set), "--out", str(tmp_path), "--json"]
+    result = CliRunner().invoke(main, [*words, "boxes.box_score=0.5"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert report["metrics"].keys() == {"icdar2015", "cleval"}
+    assert report["what"]["boxes"]["box_score"] == 0.5
+    hmeans = [page["icdar2015"]["hmean"] for page in report["pages"]]
+    assert hmeans == sorted(hmeans)
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == report
+    assert len(read_detections(tmp_path, quads=True)) == 8
+
+
+def test_a_table_for_people(small_run: Path, small_set: Path) -> None:
+    result = CliRunner().invoke(main, ["--checkpoint", str(small_run), "--shards", str(small_set)])
+    assert "H-mean" in result.stdout
+    assert "worst pages" in result.stdout
+
+
+def write(folder: Path, **files: str) -> Path:
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / f"{name}.txt").write_text(text)
+    return folder
+
+
+def test_plain_files_by_icdar(tmp_path: Path) -> None:
+    truth = write(
+        tmp_path / "gt",
+        gt_img_1=f"{SQUARE},word\n20,0,30,0,30,10,20,10,word\n40,0,60,0,60,10,40,10,###\n",
+        gt_img_2=f"{SQUARE},word\n",
+    )
+    # Found; don't-care (most of it lies on ###); false; and nothing at all for the second page.
+    found = write(tmp_path / "res", res_img_1=f"{SQUARE}\n45,0,65,0,65,10,45,10\n20,20,30,20,30,30,20,30\n")
+    report = evaluate_files(found, truth, ["icdar2015", "cleval"])
+    score = report.evaluation.scores["icdar2015"]
+    assert (score.precision, score.recall) == (pytest.approx(1 / 2), pytest.approx(1 / 3))
+    assert "icdar2015" in table(report)
+    words = ["--detections", str(found), "--ground-truth", str(truth), "--protocol", "icdar2015", "--json"]
+    result = CliRunner().invoke(main, words)
+    assert json.loads(result.stdout)["metrics"]["icdar2015"]["hmean"] == pytest.approx(0.4)
+    save_evaluation(report, tmp_path / "out")
+
+
+def test_plain_files_by_polygon(tmp_path: Path) -> None:
+    outline = "0,0,5,2,10,0,10,10,5,12,0,10"
+    truth, found = write(tmp_path / "gt", a=f"{outline},word"), write(tmp_path / "res", a=outline)
+    for protocol in ("polygon", "total_text"):
+        assert evaluate_files(found, truth, [protocol]).evaluation.metrics["hmean"] == 1.0
+
+
+def test_detections_without_a_page_are_refused(tmp_path: Path) -> None:
+    truth, found = write(tmp_path / "gt", gt_a=f"{SQUARE},x"), write(tmp_path / "res", res_b=SQUARE)
+    with pytest.raises(UsageError, match="'b'"):
+        evaluate_files(found, truth)
+
+
+@pytest.mark.parametrize("words", [[], ["--checkpoint", "x"], ["--detections", "a", "--shards", "b"]])
+def test_half_a_question_is_a_usage_error(words: list[str]) -> None:
+    assert CliRunner().invoke(main, words).exit_code == 2

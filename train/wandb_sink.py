@@ -1,0 +1,85 @@
+"""Records to Weights & Biases.
+
+W&B keeps one step counter a run, drops what is logged below it with no more than a warning, and merges what
+is logged at it. So no step is ever passed: every record is a row of its own, our counter a value in it, and
+`define_metric` makes it the horizontal axis.
+"""
+
+from __future__ import annotations
+
+import importlib
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from formats.errors import UsageError
+from formats.spec import Section
+from formats.storage import write_whole
+from train.records import Record
+
+AXIS = "global_step"
+ID_FILE = "wandb_id"
+
+
+class WandbSettings(Section):
+    """Whether and where records go to W&B."""
+
+    enabled: bool = Field(False, description="needs the package wandb")
+    project: str = Field("textshards")
+    entity: str | None = Field(None, description="user or team; null: your own")
+    mode: Literal["online", "offline"] = Field("online", description="offline: into the run's folder")
+
+
+class WandbSink:
+    """A sink that logs to one W&B run, the same one when a run goes on.
+
+    Args:
+        settings: where to.
+        folder: the run's folder; W&B's own files and the run's id go into it.
+        name: of the run.
+        config: the resolved configuration.
+
+    Raises:
+        UsageError: the package is not installed.
+    """
+
+    def __init__(self, settings: WandbSettings, folder: Path, name: str, config: Mapping[str, Any]) -> None:
+        try:
+            wandb: Any = importlib.import_module("wandb")
+        except ImportError:
+            raise UsageError(
+                "logger.wandb.enabled",
+                expected="the package wandb",
+                found="not installed",
+                next_step="pip install wandb, or set logger.wandb.enabled=false",
+            ) from None
+        self._run = wandb.init(
+            project=settings.project,
+            entity=settings.entity,
+            mode=settings.mode,
+            name=name,
+            id=_run_id(folder / ID_FILE),
+            resume="allow",
+            dir=str(folder),
+            config=dict(config),
+        )
+        self._run.define_metric("*", step_metric=AXIS)
+
+    def write(self, record: Record) -> None:
+        """Log a record as a row, its values as "phase/name"."""
+        values = {f"{record.phase}/{name}": v for name, v in record.values.items() if v is not None}
+        place = {AXIS: record.global_step, "epoch": record.epoch, "batch": record.batch}
+        self._run.log(values | place | {"wall_s": record.wall_s})
+
+    def close(self) -> None:
+        """Send what is left."""
+        self._run.finish()
+
+
+def _run_id(path: Path) -> str:
+    if not path.exists():
+        write_whole(path, uuid.uuid4().hex[:12].encode())
+    return path.read_text()
