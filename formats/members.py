@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from formats.codecs import encode_image, encode_meta, map_planes
 from formats.manifest import FileRecord, MemberIndex, SampleTable
-from formats.sample import Bytes, Sample
+from formats.sample import Bytes, DistanceMaps, Sample, TargetMaps
 from formats.spec import EncodingSpec
 from formats.storage import crc32c
 
@@ -40,7 +40,14 @@ class EncodedSample:
 
 
 def encode_sample(sample: Sample, source: str, encoding: EncodingSpec) -> EncodedSample:
-    """Encode a sample as the set's encoding says; `source` is the fingerprint of what it was made of."""
+    """Encode a sample as the set's encoding says; `source` is the fingerprint of what it was made of.
+
+    Raises:
+        ValueError: the sample's maps are not of the kind that `encoding.maps` names.
+    """
+    kind = DistanceMaps if encoding.maps == "distance" else TargetMaps
+    if not isinstance(sample.maps, kind):
+        raise ValueError(f"encoding.maps is {encoding.maps}, the sample has {type(sample.maps).__name__}")
     return EncodedSample(
         key=sample.meta.key,
         source=source,

@@ -15,7 +15,7 @@ from formats.picture import Layers, View, contact_sheet, draw_texts, sample_figu
 from formats.sample import Bytes, DistanceMaps, Sample
 from formats.shards import ShardSet
 
-TILE = 400
+TILE = 480
 """Longer side of a page on a contact sheet, in pixels."""
 _SEARCHED = 20_000
 

@@ -16,9 +16,9 @@ from formats.errors import SetError, UsageError
 @click.argument("key", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="a PNG to write")
 @click.option("--count", type=click.IntRange(1, 400), default=12, show_default=True, help="pages on a sheet")
-@click.option("--seed", type=int, help="choose them at random, by this seed (default: the first)")
+@click.option("--seed", type=int, help="take random pages, by this seed")
 @click.option("--split", help="of this split only")
-@click.option("--ratio", type=float, help="shrink ratio to read a sample's maps at (default: as stored)")
+@click.option("--ratio", type=float, help="read a sample at this shrink ratio")
 @click.option("--json", "to_json", is_flag=True, help="the summary as JSON on stdout (docs/format.md)")
 def main(
     folder: Path,
@@ -30,17 +30,16 @@ def main(
     ratio: float | None,
     to_json: bool,
 ) -> int:
-    """Show what a set of shards holds, or one sample of it, in words or with --out as a picture.
+    """Show what a set of shards holds, or one sample of it: in words, or with --out as a picture.
 
-    The picture of a set is a sheet of pages with their maps over them; that of a sample shows page,
-    probability map, threshold map and masks, whole and magnified.
+    The picture of a set is a sheet of pages with maps over them; that of a sample shows page, probability
+    map, threshold map and masks, whole and magnified.
 
     Ends with 0, or with 2 where there is nothing to show.
 
     \b
     Example:
-      python -m formats.show sets/sroie
-      python -m formats.show sets/sroie --out sheet.png --count 20 --seed 1
+      python -m formats.show sets/sroie --out sheet.png
       python -m formats.show sets/sroie train/img/X51005230659.jpg --out page.png
     """
     try:

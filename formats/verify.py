@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import click
@@ -18,7 +19,8 @@ from formats.errors import SetError
 def main(folder: Path, deep: bool, as_json: bool) -> int:
     """Check a set of shards: every file against its recorded size and SHA-256.
 
-    Problems are sorted into missing, damaged, inconsistent and extra.
+    Problems are sorted into missing, damaged, inconsistent and extra. The outcome is noted in
+    DIR/.verified.json, for python -m pipeline.health.
 
     Ends with 0 where all is well, 1 where there are problems, 2 where it could not tell.
 
@@ -27,12 +29,15 @@ def main(folder: Path, deep: bool, as_json: bool) -> int:
       python -m formats.verify sets/sroie --deep
     """
     from formats.set_checks import verify_set  # --help need not wait for NumPy and the codecs
+    from formats.verified import manifest_bytes, note_verification
 
+    began, manifest = time.time(), manifest_bytes(folder)
     try:
         report = verify_set(folder, deep=deep)
     except SetError as error:
         tell_error(error)
         return 2
+    note_verification(folder, report, manifest, began)
     click.echo(json.dumps(report.as_json(), indent=1) if as_json else report.human_text())
     return 1 if report.problems else 0
 

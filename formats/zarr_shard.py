@@ -25,7 +25,7 @@ from formats.spec import EncodingSpec
 from formats.storage import crc32c
 
 RAGGED_CHUNK = 1 << 16
-"""Inner chunk of the long byte arrays: what a plain reader reads at least."""
+"""Inner chunk of the long byte arrays, at most: what a plain reader reads at least."""
 ABSENT = (1 << 64) - 1
 
 
@@ -43,11 +43,13 @@ class ShardFile:
         self.chunks.append(placed[:2] if payload else (ABSENT, ABSENT))
         return placed
 
-    def cut_chunks(self) -> None:
-        """Pad a long byte array to whole inner chunks and index them."""
-        self.file.write(bytes(-self.file.offset % RAGGED_CHUNK))
-        starts = range(0, self.file.offset, RAGGED_CHUNK)
-        self.chunks = [(start, RAGGED_CHUNK) for start in starts]
+    def cut_chunks(self) -> tuple[int, int]:
+        """Pad a long byte array to whole inner chunks and index them; return (length, size of a chunk)."""
+        length = self.file.offset
+        chunk = min(RAGGED_CHUNK, max(length, 1))
+        self.file.write(bytes(-length % chunk))
+        self.chunks = [(start, chunk) for start in range(0, self.file.offset, chunk)]
+        return length, chunk
 
     def end(self, path: str) -> FileRecord:
         """Write the chunk index and close."""
@@ -96,25 +98,23 @@ class ZarrWriter:
     def finish(self) -> Written:
         """Write indexes and metadata, give the group its name and return the samples' index."""
         table = self._index.table()
-        lengths = {member: self._files[member].file.offset for member in self._ragged}
-        for member in self._ragged:
-            self._files[member].cut_chunks()
+        cuts = {member: self._files[member].cut_chunks() for member in self._ragged}
         records = [file.end(f"{self._prefix}/{self._data_path(m)}") for m, file in self._files.items()]
-        self._describe(len(table.keys), lengths)
+        self._describe(len(table.keys), cuts)
         records += [self._hash(path) for path in self._other_files(records)]
         shutil.rmtree(self._final, ignore_errors=True)
         self._partial.replace(self._final)
         return Written(records, table)
 
-    def _describe(self, samples: int, lengths: dict[str, int]) -> None:
+    def _describe(self, samples: int, cuts: dict[str, tuple[int, int]]) -> None:
         group = zarr.create_group(self._partial, attributes={"keys": self._index.keys})
         H, W = self._canvas
         for name, shape in self._planes.items():
             self._array(group, name, (samples, *shape), (1, *shape), compressed=True)
         if self._encoding.image == "raw":
             self._array(group, "image", (samples, H, W, 3), (1, H, W, 3), compressed=False)
-        for name, length in lengths.items():
-            self._array(group, name, (length,), (RAGGED_CHUNK,), compressed=False)
+        for name, (length, chunk) in cuts.items():
+            self._array(group, name, (length,), (chunk,), compressed=False)
             sizes = [places[name][1] for places in self._index.places]
             offsets = np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)])
             group.create_array(f"{name}_offsets", data=offsets.astype(np.int64), compressors=None)

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import socket
 import time
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
 from formats.commands import progress
+from formats.disk import writing
 from formats.errors import TextshardsError, UsageError
-from formats.fingerprint import canonical
-from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest, ShardManifest
+from formats.manifest import PROVENANCE, QUARANTINE, SET_MANIFEST, Quarantined, SetManifest, ShardManifest
 from formats.storage import write_whole
+from formats.verified import VERIFIED
 from pipeline.config import BuildConfig
 from pipeline.existing import (
     locked,
+    make_folder,
     old_manifest,
+    orphans,
     remove,
-    standing_shard,
-    strangers,
+    standing_shards,
     sweep,
 )
 from pipeline.plan import Plan, make_plan
+from pipeline.provenance import Work, provenance, records
 from pipeline.render import warm_up
-from pipeline.shard_job import ShardJob, shard_entry, write_shard
+from pipeline.shard_job import Shard, ShardJob, write_shard
 from pipeline.sources import read_annotations
 from pipeline.sources.record import Rejected
 from pipeline.stat_cache import StatCache, hash_images
 from pipeline.workers import cores, run_jobs
-
-PROVENANCE = "provenance.json"
-QUARANTINE = "quarantine.jsonl"
-LIBRARIES = ("numpy", "numba", "opencv-python", "simplejpeg", "numcodecs", "zarr", "shapely", "pyclipper")
 
 
 @dataclass(frozen=True)
@@ -93,38 +88,46 @@ def build(
         command: the command line, for the provenance.
 
     Raises:
-        TextshardsError: nothing to build, too many samples unusable, the folder locked, a worker lost.
+        TextshardsError: nothing to build, too many samples unusable, the folder locked or not to be written
+            to, the disk full, an image changed meanwhile, a worker lost.
     """
-    _make_folder(folder / SHARD_FOLDER)
-    with locked(folder):
+    make_folder(folder)
+    with locked(folder), writing(folder):
         sweep(folder)
+        old = old_manifest(folder)
         cache = StatCache(folder, paranoid=paranoid)
         plan = plan_set(config, cache)
-        old = old_manifest(folder)
-        standing = {} if force else _standing(folder, plan, old, cache)
+        cache.save(forget=False)
+        rejected = [_quarantined(row) for row in plan.rejected]
+        _check_quarantine(rejected, plan.samples + len(rejected), config, folder)
+        standing = {} if force else standing_shards(folder, plan.shards, old, cache)
         started = time.monotonic()
         made = _make_shards(plan, folder, config, set(standing))
         seconds = time.monotonic() - started
-        shards = tuple(sorted([*standing.values(), *made], key=lambda shard: shard.name))
+        shards = sorted([*standing.values(), *made], key=lambda shard: shard.entry.name)
         manifest = _set_manifest(plan, shards)
-        _check_quarantine(manifest, config.runtime.max_quarantined, folder)
-        made_samples = sum(len(shard.samples.keys) for shard in made)
-        if manifest != old:
-            _publish(folder, manifest, _provenance(config, command, made_samples, seconds))
-        old_files = strangers(folder, {shard.name for shard in shards})
+        _check_quarantine(manifest.quarantined, plan.samples + len(rejected), config, folder)
+        made_samples = sum(shard.entry.samples for shard in made)
+        if made or manifest != old:
+            (folder / VERIFIED).unlink(missing_ok=True)
+        if manifest != old or not _stand_beside(folder, manifest) or not records(config, folder):
+            work = Work(made_samples, seconds)
+            _publish(folder, manifest, provenance(config, command, work, folder))
+        old_files = orphans(folder, manifest, {shard.entry.name: shard.manifest for shard in shards})
         for path in old_files:
             remove(path)
-        for file in (file for shard in made for file in shard.files):
+        for file in (file for shard in made for file in shard.manifest.files):
             cache.remember(folder / file.path, file.sha256)
         cache.save()
-    return BuildReport(folder, manifest, shards, len(made), made_samples, len(old_files), seconds)
+    manifests = tuple(shard.manifest for shard in shards)
+    return BuildReport(folder, manifest, manifests, len(made), made_samples, len(old_files), seconds)
 
 
 def plan_set(config: BuildConfig, cache: StatCache) -> Plan:
     """Read the annotations, hash the images and plan the set."""
     annotations = read_annotations(config.source)
     images = [(record.key, record.image) for record in annotations.records]
-    hashes, faults = hash_images(images, cache)
+    hashes, faults = hash_images(images, cache, config.source.max_pixels)
     unread = [
         Rejected(record.key, record.split, faults[record.key], record.annotation)
         for record in annotations.records
@@ -143,23 +146,7 @@ def plan_set(config: BuildConfig, cache: StatCache) -> Plan:
     return plan
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(
-            f"output folder {folder}", expected="a folder that can be written", found=error.strerror or ""
-        ) from None
-
-
-def _standing(
-    folder: Path, plan: Plan, old: SetManifest | None, cache: StatCache
-) -> dict[str, ShardManifest]:
-    found = ((shard.name, standing_shard(folder, shard, old, cache)) for shard in plan.shards)
-    return {name: manifest for name, manifest in found if manifest is not None}
-
-
-def _make_shards(plan: Plan, folder: Path, config: BuildConfig, standing: Set[str]) -> list[ShardManifest]:
+def _make_shards(plan: Plan, folder: Path, config: BuildConfig, standing: Set[str]) -> list[Shard]:
     missing = [shard for shard in plan.shards if shard.name not in standing]
     if not missing:
         return []
@@ -169,35 +156,36 @@ def _make_shards(plan: Plan, folder: Path, config: BuildConfig, standing: Set[st
     made = []
     try:
         with progress(sum(len(shard.samples) for shard in missing), "rendering pages") as shown:
-            for manifest in run_jobs(write_shard, jobs, config.runtime.workers or cores()):
-                made.append(manifest)
-                shown.advance(len(manifest.samples.keys) + len(manifest.quarantined))
+            for shard in run_jobs(write_shard, jobs, config.runtime.workers or cores()):
+                made.append(shard)
+                shown.advance(shard.entry.samples + shard.entry.quarantined)
     finally:
         sweep(folder)
     return made
 
 
-def _set_manifest(plan: Plan, shards: tuple[ShardManifest, ...]) -> SetManifest:
+def _quarantined(row: Rejected) -> Quarantined:
+    return Quarantined(key=row.key, split=row.split, reason=row.reason, where=row.where)
+
+
+def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
     splits: Counter[str] = Counter()
-    quarantined = [
-        Quarantined(key=row.key, split=row.split, reason=row.reason, where=row.where) for row in plan.rejected
-    ]
+    quarantined = [_quarantined(row) for row in plan.rejected]
     for shard in shards:
-        splits[shard.split] += len(shard.samples.keys)
-        quarantined += shard.quarantined
+        splits[shard.entry.split] += shard.entry.samples
+        quarantined += shard.manifest.quarantined
     return SetManifest(
         fingerprint=plan.fingerprint.whole,
         parts=dict(plan.fingerprint.parts),
         settings=plan.settings,
         splits=dict(splits),
-        shards=[shard_entry(shard) for shard in shards],
+        shards=[shard.entry for shard in shards],
         quarantined=sorted(quarantined, key=lambda row: (row.split, row.key)),
     )
 
 
-def _check_quarantine(manifest: SetManifest, allowed: float, folder: Path) -> None:
-    bad = manifest.quarantined
-    total = sum(manifest.splits.values()) + len(bad)
+def _check_quarantine(bad: Sequence[Quarantined], total: int, config: BuildConfig, folder: Path) -> None:
+    allowed = config.runtime.max_quarantined
     if len(bad) <= allowed * total:
         return
     first = "; ".join(f"{row.key} ({row.where}): {row.reason}" for row in bad[:3])
@@ -209,27 +197,20 @@ def _check_quarantine(manifest: SetManifest, allowed: float, folder: Path) -> No
     )
 
 
+def _quarantine_rows(manifest: SetManifest) -> bytes:
+    return b"".join(row.dump() + b"\n" for row in manifest.quarantined)
+
+
+def _stand_beside(folder: Path, manifest: SetManifest) -> bool:
+    """Tell whether the files beside a set's manifest stand too, and are those of that manifest."""
+    try:
+        ledger = (folder / QUARANTINE).read_bytes()
+    except OSError:
+        return False
+    return ledger == _quarantine_rows(manifest) and (folder / PROVENANCE).is_file()
+
+
 def _publish(folder: Path, manifest: SetManifest, provenance: bytes) -> None:
-    rows = (canonical(record.model_dump(mode="json")) + b"\n" for record in manifest.quarantined)
-    write_whole(folder / QUARANTINE, b"".join(rows))
+    write_whole(folder / QUARANTINE, _quarantine_rows(manifest))
     write_whole(folder / PROVENANCE, provenance)
     write_whole(folder / SET_MANIFEST, manifest.dump())
-
-
-def _provenance(config: BuildConfig, command: list[str], samples: int, seconds: float) -> bytes:
-    workers = config.runtime.workers or cores()
-    rate = samples / seconds if samples else 0.0
-    record = {
-        "build": {
-            "samples": samples,
-            "seconds": round(seconds, 3),
-            "samples_per_second": round(rate, 3),
-            "workers": workers,
-        },
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
-        "command": command,
-        "host": socket.gethostname(),
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "config": config.model_dump(mode="json"),
-    }
-    return json.dumps(record, indent=1).encode() + b"\n"

@@ -26,7 +26,7 @@ from formats.provenance import build_rate, read_provenance
 from formats.set_diff import Side, compare
 from pipeline.assemble import plan_set
 from pipeline.config import BuildConfig
-from pipeline.existing import standing_shard
+from pipeline.existing import standing_shards
 from pipeline.plan import Plan, PlannedShard
 from pipeline.stat_cache import StatCache
 
@@ -89,13 +89,10 @@ def check(config: BuildConfig, folder: Path, *, paranoid: bool = False) -> Valid
         rate=build_rate(provenance),
         provenance=(),
     )
-    kept = {entry.name for entry in old.shards}
-    broken = (
-        name
-        for name, shard in planned.items()
-        if name in kept and standing_shard(folder, shard, old, cache) is None
-    )
-    return Validity(compared, tuple(broken))
+    kept = [planned[entry.name] for entry in old.shards if entry.name in planned]
+    standing = standing_shards(folder, kept, old, cache)
+    broken = tuple(shard.name for shard in kept if shard.name not in standing)
+    return Validity(compared, broken)
 
 
 def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:

@@ -1,4 +1,4 @@
-"""``python -m pipeline.clean``: remove what a set's manifest does not name."""
+"""``python -m pipeline.clean``: remove what a set's manifests do not name."""
 
 from __future__ import annotations
 
@@ -15,20 +15,21 @@ from formats.commands import run_command
 def main(folder: Path, dry_run: bool) -> None:
     """Remove shards of older versions, half-written files and strangers from a set's folder.
 
-    What the manifest names is never touched; a folder without a manifest is refused, since its shards may be
-    an unfinished build that the next one goes on from.
+    What the manifests name is never touched, nor is any file beside them; a folder without a manifest is
+    refused, since its shards may be an unfinished build that the next one goes on from.
 
     \b
     Example:
       python -m pipeline.clean sets/sroie --dry-run
     """
+    from formats.file_checks import load_shards  # --help need not wait for NumPy
     from formats.manifest import read_set_manifest
-    from pipeline.existing import locked, remove, strangers, total_bytes
+    from pipeline.existing import locked, orphans, remove, total_bytes, unlocked
 
     read_set_manifest(folder)
-    with locked(folder):
-        names = {entry.name for entry in read_set_manifest(folder).shards}
-        paths = strangers(folder, names)
+    with unlocked(folder) if dry_run else locked(folder):
+        manifest = read_set_manifest(folder)
+        paths = orphans(folder, manifest, load_shards(folder, manifest).manifests)
         size = sum(total_bytes(path) for path in paths)
         for path in paths:
             click.echo(f"{'would remove' if dry_run else 'removed'} {path.relative_to(folder)}")

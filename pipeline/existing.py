@@ -7,24 +7,49 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from formats.errors import SetError, TextshardsError
+from formats.disk import writing
+from formats.errors import DamageError, SetError, TextshardsError, UsageError
+from formats.file_checks import extra_files
 from formats.fingerprint import sha256
 from formats.manifest import (
+    CHECKSUM_HEAD,
+    SET_MANIFEST,
     SHARD_FOLDER,
     SetManifest,
     ShardManifest,
+    checksum_holds,
+    load_set_manifest,
     load_shard_manifest,
-    read_set_manifest,
 )
-from formats.storage import PARTIAL, crc32c, inside
+from formats.storage import PARTIAL, inside
 from pipeline.plan import PlannedShard
+from pipeline.shard_job import Shard, shard_entry
 from pipeline.stat_cache import StatCache
 
 LOCK = ".lock"
+
+
+def make_folder(folder: Path) -> None:
+    """Make a set's folder.
+
+    Raises:
+        UsageError: it cannot be made, or what lies in it is not a build's: a build would remove it.
+    """
+    shards = folder / SHARD_FOLDER
+    ours = any((folder / name).exists() for name in (LOCK, SET_MANIFEST))
+    with writing(folder):
+        if not ours and shards.is_dir() and any(shards.iterdir()):
+            raise UsageError(
+                f"output folder {folder}",
+                expected="an empty folder, or one that holds a set",
+                found=f"files in {SHARD_FOLDER}/ that no build has written",
+                next_step="name another --out",
+            )
+        shards.mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -33,74 +58,118 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         TextshardsError: another build holds it; names that build.
+        UsageError: the folder cannot be written to.
     """
-    with (folder / LOCK).open("a+") as file:
+    with writing(folder):
+        file = (folder / LOCK).open("a+")
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             file.seek(0)
-            raise TextshardsError(
-                f"{folder} is being built by another process",
-                found=file.read().strip() or "a build that has just begun",
-                next_step="wait until it has finished, or stop it, then run the command again",
-            ) from None
-        file.truncate(0)
+            raise _being_built(folder, file.read().strip() or "a build that has just begun") from None
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
-        file.flush()
+        with writing(folder):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
+            file.flush()
         try:
             yield
         finally:
-            file.truncate(0)
+            with suppress(OSError):
+                file.truncate(0)
+
+
+@contextmanager
+def unlocked(folder: Path) -> Iterator[None]:
+    """Look at a folder that nobody is building into; writes nothing and keeps nobody from it.
+
+    Raises:
+        TextshardsError: see `locked`.
+    """
+    holder = lock_holder(folder)
+    if holder is not None:
+        raise _being_built(folder, holder)
+    yield
+
+
+def _being_built(folder: Path, holder: str) -> TextshardsError:
+    return TextshardsError(
+        f"{folder} is being built by another process",
+        found=holder,
+        next_step="wait until it has finished, or stop it, then run the command again",
+    )
+
+
+def lock_holder(folder: Path) -> str | None:
+    """Return who is building into a folder now, in the words of `locked`; None where nobody is."""
+    try:
+        with (folder / LOCK).open() as file:
+            said = file.read().strip()
+            # Asking for the lock could keep a build that begins at this instant from it: only where one was.
+            if said:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return said
+    except OSError:
+        return None
+    return None
 
 
 def old_manifest(folder: Path) -> SetManifest | None:
-    """Return the manifest of the set in a folder, or None where there is none that can be read."""
-    try:
-        return read_set_manifest(folder)
-    except SetError:
-        return None
+    """Return the manifest of the set in a folder; None where there is none, or a damaged one.
 
-
-def standing_shard(
-    folder: Path, planned: PlannedShard, old: SetManifest | None, cache: StatCache
-) -> ShardManifest | None:
-    """Return the manifest of a planned shard that stands whole on disk, or None.
-
-    Its files are believed by size and time where the stat cache knows them, else by their SHA-256. A
-    manifest that the set's manifest names must have the hash recorded there; one of an unfinished build must
-    agree with every member's CRC-32C.
+    Raises:
+        UsageError: it is whole, but of another version, or no set's: not ours to replace.
     """
+    path = folder / SET_MANIFEST
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return None
+    try:
+        return load_set_manifest(data, str(path))
+    except DamageError:
+        return None
+    except SetError as error:
+        if data.startswith(CHECKSUM_HEAD) and not checksum_holds(data):
+            return None
+        raise UsageError(
+            error.thing,
+            expected=f"{error.expected}, or no {SET_MANIFEST}",
+            found=error.found,
+            next_step=f"name another --out; if nobody needs this {SET_MANIFEST}, remove it",
+        ) from None
+
+
+def standing_shards(
+    folder: Path, planned: Sequence[PlannedShard], old: SetManifest | None, cache: StatCache
+) -> dict[str, Shard]:
+    """Return, by name, the planned shards that stand whole on disk.
+
+    A shard's manifest must be as it was written, by its own checksum and by the set's manifest where that
+    names it. Its files are believed by size and time where the stat cache knows them, else by their SHA-256.
+    """
+    recorded = {entry.name: entry.manifest.sha256 for entry in old.shards} if old else {}
+    found = ((shard.name, _standing(folder, shard, recorded.get(shard.name), cache)) for shard in planned)
+    return {name: shard for name, shard in found if shard is not None}
+
+
+def _standing(folder: Path, planned: PlannedShard, recorded: str | None, cache: StatCache) -> Shard | None:
     path = folder / SHARD_FOLDER / f"{planned.name}.json"
     try:
         data = path.read_bytes()
+        if recorded not in (None, sha256(data)):
+            return None
         manifest = load_shard_manifest(data, str(path))
+        if (manifest.name, manifest.inputs) != (planned.name, planned.inputs):
+            return None
+        for file in manifest.files:
+            if cache.sha256(inside(folder, file.path)) != file.sha256:
+                return None
     except (OSError, SetError):
         return None
-    if manifest.inputs != planned.inputs or manifest.dump() != data:
-        return None
-    if not all(_holds(inside(folder, file.path), file.sha256, cache) for file in manifest.files):
-        return None
-    recorded = {entry.name: entry.manifest.sha256 for entry in old.shards} if old else {}
-    if planned.name in recorded:
-        return manifest if recorded[planned.name] == sha256(data) else None
-    return manifest if _members_hold(folder, manifest) else None
-
-
-def _holds(path: Path, expected: str, cache: StatCache) -> bool:
-    try:
-        return cache.sha256(path) == expected
-    except OSError:
-        return False
-
-
-def _members_hold(folder: Path, manifest: ShardManifest) -> bool:
-    for member in manifest.samples.members.values():
-        content = memoryview(inside(folder, manifest.files[member.file].path).read_bytes())
-        rows = zip(member.offset, member.bytes, member.crc32c, strict=True)
-        if any(crc32c(content[start : start + size]) != crc for start, size, crc in rows):
-            return False
-    return True
+    return Shard(manifest, shard_entry(manifest, data))
 
 
 def sweep(folder: Path) -> None:
@@ -122,6 +191,19 @@ def strangers(folder: Path, names: Set[str]) -> list[Path]:
     found = [path for path in shards.iterdir() if path.name not in wanted] if shards.is_dir() else []
     found += [path for path in half_written(folder) if path not in found]
     return sorted(found, key=lambda path: (path.suffix != ".json", path.name))
+
+
+def orphans(folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]) -> list[Path]:
+    """Return all that lies in a set's folder and that none of its manifests names: see `strangers`.
+
+    Args:
+        folder: the set's folder.
+        manifest: the set's manifest.
+        shards: the manifests of its shards by name; of a shard without one, no file is an orphan.
+    """
+    found = strangers(folder, {entry.name for entry in manifest.shards})
+    extra = (folder / problem.path for problem in extra_files(folder, manifest, shards))
+    return found + [path for path in extra if not any(path.is_relative_to(whole) for whole in found)]
 
 
 def total_bytes(path: Path) -> int:

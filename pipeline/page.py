@@ -9,7 +9,7 @@ from formats.sample import Meta, Points, Sample, Text
 from pipeline.geometry import draw_page, move, place
 from pipeline.images import read_image
 from pipeline.polygons import clean_polygon
-from pipeline.render import render
+from pipeline.render import render, render_planes
 from pipeline.sources.record import SourceRecord, SourceText
 
 
@@ -36,7 +36,8 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
     matrix_23 = placement.to_canvas_23
     cleaned = [clean_polygon(text.polygon_V2) for text in record.texts]
     polygons = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
-    rendered = render(
+    draw = render if settings.encoding.maps == "distance" else render_planes
+    rendered = draw(
         polygons,
         [text.dont_care for text in record.texts],
         settings.geometry.canvas,

@@ -19,6 +19,9 @@ MIN_THICKNESS = 1e-6
 MIN_SHARE = 0.9
 """Of the area of a self-crossing polygon, what its largest piece must hold to stand for the whole."""
 
+MAX_FACES = 2_000
+"""Regions a self-crossing ring may cut the plane into; one with more is a tangle without a largest piece."""
+
 Problem = Literal["degenerate", "self_crossing"]
 
 
@@ -47,18 +50,20 @@ def clean_polygon(polygon_V2: Points) -> CleanPolygon:
     - A ring that crosses or touches itself becomes the outline of its non-zero fill (the points it winds
       around, as SVG and Clipper define it), without holes. If that is in several pieces, the largest stands
       for the whole if it holds 90 % of their area; otherwise "self_crossing". An outline keeps the sense of
-      rotation of the annotated signed area and starts at its smallest vertex (by x, then y).
+      rotation of the annotated signed area and starts at its smallest vertex (by x, then y). A tangle of
+      more than 2,000 regions is "self_crossing" without further ado.
 
     Raises:
         SampleError: not (V, 2), not finite or beyond +-1e9, or more than 1,000 vertices.
     """
     polygon_V2 = _checked(polygon_V2)
     ring_V2 = _without_repeats(polygon_V2)
-    if len(ring_V2) < 3 or len(np.unique(ring_V2, axis=0)) < 3:
+    if len(ring_V2) < 3:
         return CleanPolygon(ring_V2, "degenerate")
-    polygon = shapely.Polygon(ring_V2)
+    polygon = shapely.polygons(ring_V2)
     if shapely.is_valid(polygon):
-        return CleanPolygon(ring_V2, "degenerate" if _is_thin(polygon.area, polygon.length) else None)
+        thin = _is_thin(shapely.area(polygon), shapely.length(polygon))
+        return CleanPolygon(ring_V2, "degenerate" if thin else None)
     return _resolved(ring_V2)
 
 
@@ -87,21 +92,28 @@ def _is_thin(area: float, length: float) -> bool:
 
 def _resolved(ring_V2: Points) -> CleanPolygon:
     """Resolve a ring that crosses or touches itself by its non-zero fill."""
-    pieces = _filled_pieces(ring_V2)
+    faces = _faces(ring_V2)
+    hull = shapely.convex_hull(shapely.MultiPoint(ring_V2))
+    if len(faces) > MAX_FACES:
+        return CleanPolygon(_canonical(hull, ring_V2), "self_crossing")
+    pieces = _filled_pieces(ring_V2, faces)
     areas = shapely.area(pieces)
     if not len(pieces) or _is_thin(areas.sum(), shapely.LinearRing(ring_V2).length):
         return CleanPolygon(ring_V2, "degenerate")
     if areas.max() >= MIN_SHARE * areas.sum():
         return CleanPolygon(_canonical(pieces[areas.argmax()], ring_V2))
-    return CleanPolygon(
-        _canonical(shapely.convex_hull(shapely.MultiPoint(ring_V2)), ring_V2), "self_crossing"
-    )
+    return CleanPolygon(_canonical(hull, ring_V2), "self_crossing")
 
 
-def _filled_pieces(ring_V2: Points) -> NDArray[np.object_]:
-    """Return the pieces of the non-zero fill as shapely polygons without holes."""
+def _faces(ring_V2: Points) -> NDArray[np.object_]:
+    """Return the bounded regions into which a ring cuts the plane, as shapely polygons."""
     crossings_are_nodes = shapely.union_all([shapely.LinearRing(ring_V2)])
     faces: NDArray[np.object_] = shapely.get_parts(shapely.polygonize([crossings_are_nodes]))
+    return faces
+
+
+def _filled_pieces(ring_V2: Points, faces: NDArray[np.object_]) -> NDArray[np.object_]:
+    """Return the pieces of the non-zero fill as shapely polygons without holes."""
     if not len(faces):
         return faces
     inner_F2 = shapely.get_coordinates(shapely.point_on_surface(faces))

@@ -2,21 +2,26 @@
 
 What becomes of a text, by the first row that applies (`formats.sample.Text.status`):
 
-| status | when | maps | prob_mask inside it |
-|---|---|---|---|
-| degenerate | found so in the source, or no area on the canvas | nothing | 1 |
-| self_crossing | found so in the source | nothing | 0 |
-| dont_care | annotated so | nothing | 0 |
-| too_small | `small_text="ignore"` and its size is below `min_size` | nothing | 0 |
-| outside | no pixel of the canvas lies inside it or in its band | nothing | 1 (it holds no pixel) |
-| empty_shrink | `empty_shrink="ignore"`, it lies wholly on the canvas, no pixel's centre has q >= T | nothing | 0 |
-| care | otherwise | drawn | 1 |
+| status | when | prob_mask inside it |
+|---|---|---|
+| degenerate | found so in the source, or no area on the canvas | 1 |
+| self_crossing | found so in the source | 0 |
+| dont_care | annotated so | 0 |
+| too_small | its size is below `min_size`, unless `small_text="keep"` | 0 |
+| outside | no pixel of the canvas lies inside it or in its band | (no pixel) |
+| empty_shrink | it lies wholly on the canvas and no pixel has q >= T, unless `empty_shrink="keep"` | 0 |
+| care | otherwise | 1 |
 
-With `dont_care="background"` prob_mask is 1 everywhere. The size of a text is the shorter side of the rectangle
-of least area around it, in canvas pixels; it does not change with rotation, and for upright boxes it is the
-usual height or width. A text is inside by the even-odd rule. Its band reaches 125 levels out. A text lies wholly
-on the canvas if its vertices do, half a pixel around the outer centres included. Texts that reach out of the
-canvas are never cut: their distances are those of the whole polygon.
+Only texts of status "care" are drawn; all others contribute to no map. With `dont_care="background"`
+prob_mask is 1 everywhere. The size of a text is the shorter side of the rectangle of least area around it, in
+canvas pixels: it does not change with rotation, and for an upright box it is the usual height or width. Inside
+is by the even-odd rule. A text's band reaches 125 levels out. A text lies wholly on the canvas if its vertices
+do, the half pixel around the outer centres included. Texts that reach out of the canvas are never cut: their
+distances are those of the whole polygon.
+
+Whether a text holds a pixel with q >= T is read off its levels, unless r^2 A/L is at least the square root of
+1/2: the inradius of a simple polygon exceeds A/L (Bonnesen's inequality), so that what is left of it after
+the shrink holds a disc that no pixel's centre can miss.
 """
 
 from __future__ import annotations
@@ -68,15 +73,16 @@ def render(
     """Render a page's texts to the distance plane.
 
     Args:
-        polygons: (V, 2) float64 vertices on the canvas, pixels, in either direction; they may reach out of it.
+        polygons: (V, 2) float64 vertices on the canvas, pixels, in either direction; they may reach
+            out of it.
         dont_care: for each polygon, whether it is annotated so.
-        canvas: height, width in pixels.
+        canvas: height, width in pixels, the width a multiple of 16.
         targets: the settings.
         problems: for each polygon None, "degenerate" or "self_crossing", as its source was found to be.
 
     Raises:
-        ValueError: the sequences differ in length, vertices are not (V, 2) or not finite, or the canvas is
-            empty or too wide.
+        ValueError: the sequences differ in length, vertices are not (V, 2) or not finite, or the canvas's
+            width is not a multiple of 16.
     """
     planes_KHW, statuses, overlap = _draw(polygons, dont_care, canvas, targets, problems, False)
     mask_HW, distance_HW, overlap_HW = planes_KHW
@@ -112,9 +118,8 @@ def _draw(
     fused: bool,
 ) -> tuple[Bytes, tuple[str, ...], bool]:
     H, W = canvas
-    padded = -(-W // LANES) * LANES
-    if min(H, W) < 1 or padded > TILE:
-        raise ValueError(f"a canvas of {H} x {W} pixels: the width lies between 1 and {TILE}")
+    if H < 1 or not 1 <= W <= TILE or W % LANES:
+        raise ValueError(f"the canvas is {W} pixels wide, not a multiple of {LANES} up to {TILE}")
     points_N2, starts = _flatten(polygons)
     codes = _first_codes(dont_care, problems, len(polygons))
     units = np.empty(len(codes))
@@ -123,7 +128,7 @@ def _draw(
         raise ValueError(
             f"polygon {int(np.argmax(codes == NOT_FINITE))} has infinite or undefined coordinates"
         )
-    planes_KHW = np.empty((4 if fused else 3, H, padded), np.uint8)
+    planes_KHW = np.empty((4 if fused else 3, H, W), np.uint8)
     overlap = draw(
         points_N2,
         starts,
@@ -135,8 +140,6 @@ def _draw(
         codes,
         planes_KHW,
     )
-    if padded != W:
-        planes_KHW = np.ascontiguousarray(planes_KHW[:, :, :W])
     return planes_KHW, tuple([STATUSES[code] for code in codes.tobytes()]), overlap
 
 

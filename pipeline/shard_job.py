@@ -33,7 +33,15 @@ class ShardJob:
     max_pixels: int
 
 
-def write_shard(job: ShardJob) -> ShardManifest:
+@dataclass(frozen=True)
+class Shard:
+    """A shard that stands on disk: its manifest, and its line in the set's manifest."""
+
+    manifest: ShardManifest
+    entry: ShardEntry
+
+
+def write_shard(job: ShardJob) -> Shard:
     """Write a shard, then its manifest; samples that cannot be used are listed there with their reason.
 
     Raises:
@@ -43,7 +51,7 @@ def write_shard(job: ShardJob) -> ShardManifest:
         return _write(job)
 
 
-def _write(job: ShardJob) -> ShardManifest:
+def _write(job: ShardJob) -> Shard:
     shard, settings = job.shard, job.settings
     folder = job.folder / SHARD_FOLDER
     writer = shard_writer(folder, shard.name, SHARD_FOLDER, settings.geometry.canvas, settings.encoding)
@@ -70,17 +78,17 @@ def _write(job: ShardJob) -> ShardManifest:
         samples=written.samples,
         quarantined=quarantined,
     )
-    write_whole(folder / f"{shard.name}.json", manifest.dump())
-    return manifest
+    data = manifest.dump()
+    write_whole(folder / f"{shard.name}.json", data)
+    return Shard(manifest, shard_entry(manifest, data))
 
 
 def _quarantined(key: str, split: str, error: SampleError, where: str) -> Quarantined:
     return Quarantined(key=key, split=split, reason=" ".join(str(error).split()), where=where)
 
 
-def shard_entry(manifest: ShardManifest) -> ShardEntry:
-    """Return a shard's line in the set's manifest."""
-    data = manifest.dump()
+def shard_entry(manifest: ShardManifest, data: bytes) -> ShardEntry:
+    """Return a shard's line in the set's manifest, from its own and the bytes of that."""
     return ShardEntry(
         name=manifest.name,
         split=manifest.split,

@@ -223,7 +223,7 @@ def _add_texts(
             continue
         sums.texts += 1
         sums.grown += float(b.sum(dtype=int)) - float(a.sum(dtype=int))
-        sums.edge += _perimeter(polygon_V2) - 8.0 * area_over_length(polygon_V2) * offset_level(ratio)
+        sums.edge += perimeter_of(polygon_V2) - 8.0 * area_over_length(polygon_V2) * offset_level(ratio)
         sums.shifts.append(_centroid(b) - _centroid(a))
 
 
@@ -246,7 +246,8 @@ def height_of(polygon_V2: Points) -> float:
     return float(min(cv2.minAreaRect(polygon_V2.astype(np.float32))[1]))
 
 
-def _perimeter(polygon_V2: Points) -> float:
+def perimeter_of(polygon_V2: Points) -> float:
+    """Return the length of a polygon's edges."""
     return float(np.hypot(*(np.roll(polygon_V2, -1, axis=0) - polygon_V2).T).sum())
 
 

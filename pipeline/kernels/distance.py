@@ -1,13 +1,14 @@
 """Polygons to level planes by distances to their edges; no clipper, no objects.
 
-One polygon at a time, in tiles that stay in the cache. For each edge and row only the pixels that the edge can
-reach are visited; squared distances are taken in units of a level, float32, from float64 origins on the block
-of pixels itself, so that neither large coordinates nor long edges cost precision. The inside comes from the
-row's crossings by the even-odd rule. A square root per pixel at the end gives the level.
+One polygon at a time, in tiles that stay in the cache. For each edge and row only the pixels that the edge
+can reach are visited; squared distances are taken in units of a level, float32, from float64 origins on the
+block of pixels itself, so that neither large coordinates nor long edges cost precision. The inside comes from
+the row's crossings by the even-odd rule. A square root per pixel at the end gives the level.
 
 The inner loops run over LANES pixels or over whole rows, with unsigned indices: a signed index would need
-Python's wrap-around of negative ones, and the compiler would not vectorise. This file holds all they call, for
-the reason given in `pipeline.kernels.jit`; its constants are those of `formats.levels`, which a test compares.
+Python's wrap-around of negative ones, and the compiler would not vectorise. Arrays are indexed, not unpacked,
+since a view costs two reference counts. One file holds all that `draw` calls, for the reason given in
+`pipeline.kernels.jit`; its constants are those of `formats.levels`, which a test compares.
 """
 
 from __future__ import annotations
@@ -317,8 +318,8 @@ def _mask(points_V2: Floats, scratch: Scratch, mask_HW: Bytes) -> None:
 def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32) -> int:
     """Turn squared distances into levels and values, start - slope * magnitude; return the greatest level.
 
-    The cells are [n, n + 1) in q: outside, where q is negative, a distance of a whole number of levels belongs
-    to the magnitude below.
+    The cells are [n, n + 1) in q: outside, where q is negative, a distance of a whole number of levels
+    belongs to the magnitude below.
     """
     squares, inside, levels, values = scratch.squares, scratch.inside, scratch.levels, scratch.values
     greatest = np.uint8(0)
@@ -377,7 +378,7 @@ def _merge_distance(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
 
 @kernel
 def _excess(distance_HW: Bytes, least_HW: Bytes) -> bool:
-    """Turn least magnitudes into how far the magnitude of the greatest level exceeds them; return if any does."""
+    """Turn least magnitudes into the excess of the greatest level's magnitude; return if any is above 0."""
     distance, least = distance_HW.reshape(-1), least_HW.reshape(-1)
     greatest = np.uint8(0)
     for i in range(len(distance)):
@@ -386,4 +387,4 @@ def _excess(distance_HW: Bytes, least_HW: Bytes) -> bool:
         excess = np.uint8(magnitude - below if level > 0 else 0)
         least[u64(i)] = excess
         greatest = max(greatest, excess)
-    return greatest > 0
+    return bool(greatest > 0)

@@ -17,7 +17,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def kernel(function: F) -> F:
-    """Compile a function at its first call: machine code kept on disk, the GIL released, division as in NumPy.
+    """Compile a function at its first call; keep the machine code on disk, release the GIL, divide as NumPy.
 
     Numba looks for changes only in the file of the function that Python calls. A kernel therefore calls
     kernels of its own file and of no other, or the code on disk would be stale after an edit.

@@ -105,7 +105,7 @@ def convex_hull(points_V2: Floats) -> Floats:
         first = K
         for i in range(V):
             point = points_V2[order[i if half == 0 else V - 1 - i]]
-            while K >= first + 2 and _turn(hull_K2[K - 2], hull_K2[K - 1], point) <= 0.0:
+            while K - first >= 2 and _turn(hull_K2[K - 2], hull_K2[K - 1], point) <= 0.0:
                 K -= 1
             hull_K2[K] = point
             K += 1

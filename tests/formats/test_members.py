@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from made_set import made_sample
 
 from formats.fingerprint import digest
 from formats.members import EncodedSample, HashingFile, SampleIndex, encode_sample, place
+from formats.sample import DistanceMaps
 from formats.spec import EncodingSpec
 from formats.storage import crc32c
 
@@ -36,6 +38,15 @@ def test_encoded_sample_counts_its_texts() -> None:
     assert encoded.key == sample.meta.key
     assert encoded.source == digest(1)
     assert encoded.texts == {"care": len(sample.meta.texts) - 1, "dont_care": 1}
+
+
+def test_maps_must_be_of_the_kind_the_encoding_names() -> None:
+    sample = made_sample(1)
+    assert isinstance(sample.maps, DistanceMaps)
+    four = replace(sample, maps=sample.maps.target_maps(0.4))
+    for wrong, maps in ((sample, "planes"), (four, "distance")):
+        with pytest.raises(ValueError, match=f"encoding.maps is {maps}, the sample has"):
+            encode_sample(wrong, digest(1), EncodingSpec(maps=maps))
 
 
 def bare(key: str, **texts: int) -> EncodedSample:

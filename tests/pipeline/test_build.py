@@ -18,7 +18,7 @@ from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
 from pipeline.summary import summary
 
-VOLATILE = {"provenance.json", ".stat-cache.json", ".lock"}
+VOLATILE = {"provenance.json", ".stat-cache.json", ".lock", ".verified.json"}
 
 
 def run(folder: Path, root: Path, *splits: str, **sections: dict[str, object]) -> BuildReport:

@@ -202,3 +202,24 @@ def test_all_other_real_pages_are_read(shared_data: Path) -> None:
     for page in pages:
         data = page.read_bytes()
         assert read_image(data, name=page.name).shape == (*image_size(data), 3)
+
+
+@pytest.mark.parametrize("form", ["TIFF", "PNG", "WEBP"])
+def test_of_several_pages_or_frames_the_first_is_read(form: str) -> None:
+    others = [Image.fromarray(255 - RGB), Image.fromarray(np.zeros_like(RGB))]
+    data = saved(RGB, form, save_all=True, append_images=others)
+    with Image.open(io.BytesIO(data)) as page:
+        assert page.n_frames == 3
+    np.testing.assert_array_equal(read_image(data), RGB)
+
+
+def test_bytes_after_the_end_of_a_jpeg_are_no_damage() -> None:
+    data = saved(SMOOTH, "JPEG")
+    np.testing.assert_array_equal(read_image(data + b"camera's own"), read_image(data))
+
+
+def test_alpha_in_a_bmp_is_ignored() -> None:
+    alpha = np.zeros((9, 14, 1), np.uint8)
+    data = saved(np.concatenate([RGB, alpha], axis=2), "BMP")
+    assert int.from_bytes(data[28:30], "little") == 32
+    np.testing.assert_array_equal(read_image(data), RGB)

@@ -1,0 +1,153 @@
+"""Looking a set over, quickly and without touching it: its manifests, its files' sizes, its sources."""
+
+from __future__ import annotations
+
+import calendar
+import re
+import shutil
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from formats.errors import SetError, UsageError
+from formats.file_checks import LoadedShards, check_sizes, load_shards
+from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest, read_set_manifest
+from formats.problems import Problem, sort_problems
+from formats.provenance import read_provenance
+from formats.verified import TIME, last_verification
+from pipeline.existing import lock_holder, orphans, total_bytes
+from pipeline.recheck import recheck
+from pipeline.set_health import Contents, Orphan, SetHealth, StoredBytes, RecordedValidity
+
+_WRITTEN = "the bytes that were written"
+_PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S+|-?\b\d[\d.]*")
+
+
+def find_sets(folders: Sequence[Path]) -> list[Path]:
+    """Return the folders of sets: each that is given, or those in it where it is a folder of sets.
+
+    Raises:
+        UsageError: one is no folder, or has no set.
+    """
+    found: list[Path] = []
+    for folder in folders:
+        sets = [folder] if _holds_set(folder) else sorted(filter(_holds_set, _folders_in(folder)))
+        if not sets:
+            raise UsageError(
+                str(folder),
+                expected="a set of shards, or a folder of sets",
+                found="a folder without" if folder.is_dir() else "no such folder",
+                next_step="name the folder that python -m pipeline.build was given as --out",
+            )
+        found += [path for path in sets if path not in found]
+    return found
+
+
+def _holds_set(folder: Path) -> bool:
+    return (folder / SET_MANIFEST).is_file() or (folder / SHARD_FOLDER).is_dir()
+
+
+def _folders_in(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
+
+
+def examine(folder: Path, *, sources: bool = True, now: float | None = None) -> SetHealth:
+    """Look a set over; reads its manifests, and with `sources` what `pipeline.check.check` reads.
+
+    Args:
+        folder: the set's folder.
+        sources: compare it with its recorded configuration and its source files.
+        now: seconds since the epoch.
+    """
+    verified, usage = last_verification(folder), shutil.disk_usage(folder)
+    manifest, fault = _manifest(folder)
+    contents, validity = None, RecordedValidity(None)
+    problems: tuple[Problem, ...] = ()
+    unnamed: list[Path] = []
+    if manifest is not None:
+        loaded = load_shards(folder, manifest)
+        contents = _contents(folder, manifest, loaded, time.time() if now is None else now)
+        problems = _problems(folder, loaded)
+        unnamed = orphans(folder, manifest, loaded.manifests)
+        if sources:
+            found = recheck(folder)
+            validity, problems = found.validity, _with_broken(problems, found.broken)
+        else:
+            validity = RecordedValidity(None, ("the sources were not looked at (--no-sources)",))
+    return SetHealth(
+        folder=str(folder),
+        fault=fault,
+        contents=contents,
+        validity=validity,
+        problems=problems,
+        orphans=tuple(Orphan(str(path.relative_to(folder)), total_bytes(path)) for path in unnamed),
+        verified=verified,
+        verified_current=verified is not None and verified.current(folder),
+        building=lock_holder(folder),
+        disk_free=usage.free,
+        disk_total=usage.total,
+    )
+
+
+def _manifest(folder: Path) -> tuple[SetManifest | None, str | None]:
+    try:
+        return read_set_manifest(folder), None
+    except SetError as error:
+        return None, " ".join(str(error).split())
+
+
+def _contents(folder: Path, manifest: SetManifest, loaded: LoadedShards, now: float) -> Contents:
+    members: Counter[str] = Counter()
+    for shard in loaded.manifests.values():
+        for name, member in shard.samples.members.items():
+            members[name if name in ("image", "meta") else "maps"] += sum(member.bytes)
+    files = sum(file.bytes for shard in loaded.manifests.values() for file in shard.files)
+    manifests = (folder / SET_MANIFEST).stat().st_size + sum(e.manifest.bytes for e in manifest.shards)
+    height, width = manifest.settings.geometry.canvas
+    decoded = height * width * sum(len(shard.samples.keys) for shard in loaded.manifests.values())
+    built = _built(folder)
+    return Contents(
+        fingerprint=manifest.fingerprint,
+        samples=sum(manifest.splits.values()),
+        splits=manifest.splits,
+        shards=len(manifest.shards),
+        bytes=StoredBytes(
+            members["image"], members["maps"], members["meta"], files - members.total(), manifests
+        ),
+        image_ratio=_ratio(3 * decoded, members["image"]),
+        maps_ratio=_ratio(4 * decoded, members["maps"]),
+        quarantined=dict(Counter(map(_reason, manifest.quarantined)).most_common()),
+        built=built,
+        age_s=None if built is None else now - calendar.timegm(time.strptime(built, TIME)),
+    )
+
+
+def _ratio(decoded: int, stored: int) -> float | None:
+    return round(decoded / stored, 2) if stored else None
+
+
+def _built(folder: Path) -> str | None:
+    built = (read_provenance(folder) or {}).get("time")
+    try:
+        time.strptime(built or "", TIME)
+    except (ValueError, TypeError):
+        return None
+    return built
+
+
+def _reason(row: Quarantined) -> str:
+    return _PARTICULARS.sub("...", row.reason.replace(row.key, "..."))
+
+
+def _problems(folder: Path, loaded: LoadedShards) -> tuple[Problem, ...]:
+    files = (file for shard in loaded.manifests.values() for file in shard.files)
+    return sort_problems([*loaded.problems, *check_sizes(folder, files)])
+
+
+def _with_broken(problems: tuple[Problem, ...], broken: Sequence[str]) -> tuple[Problem, ...]:
+    """Add the shards that are of the right size and yet do not hold the bytes that were written."""
+    known = {problem.path.partition(".")[0] for problem in problems}
+    paths = (f"{SHARD_FOLDER}/{name}" for name in broken)
+    unlike = [Problem("damaged", path, None, _WRITTEN, "others") for path in paths if path not in known]
+    return sort_problems([*problems, *unlike])

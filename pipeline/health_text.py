@@ -1,0 +1,155 @@
+"""A set's health in words, for a terminal: the verdict, then a fact a line."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from collections.abc import Iterator, Mapping
+
+import click
+
+from formats.problems import Problem
+from formats.verified import TIME
+from pipeline.set_health import Contents, SetHealth, StoredBytes, RecordedValidity, Verdict
+
+_COLORS: dict[Verdict, str] = {
+    "valid": "green",
+    "unchecked": "yellow",
+    "stale": "red",
+    "damaged": "red",
+    "no set": "red",
+}
+_SHOWN = 5
+_LABEL = 12
+_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+
+
+def human_text(health: SetHealth, now: float | None = None) -> str:
+    """Return a set's health for a terminal; `now` in seconds since the epoch."""
+    verdict = click.style(health.verdict, fg=_COLORS[health.verdict], bold=True)
+    return "\n".join([f"{health.folder}: {verdict}", *_lines(health, time.time() if now is None else now)])
+
+
+def _lines(health: SetHealth, now: float) -> Iterator[str]:
+    if health.building is not None:
+        yield _row("building", click.style(f"now, by {health.building}", fg="yellow"))
+    if health.fault is not None:
+        yield _row("why", health.fault)
+    yield from _rows("damaged", [_problem(problem) for problem in health.problems])
+    yield from _rows("why", [*health.validity.why])
+    if health.contents is not None:
+        yield from _contents(health.contents)
+        yield _row("verified", _verified(health, now))
+        yield _row("orphans", _orphans(health))
+    yield _row("disk", f"{_size(health.disk_free)} free of {_size(health.disk_total)}")
+    yield from _next_steps(health)
+
+
+def _row(label: str, text: str) -> str:
+    return f"  {click.style(label.ljust(_LABEL), dim=True)} {text}"
+
+
+def _rows(label: str, texts: list[str]) -> Iterator[str]:
+    more = [f"and {len(texts) - _SHOWN} more (--json lists all)"] if len(texts) > _SHOWN else []
+    for number, text in enumerate(texts[:_SHOWN] + more):
+        yield _row("" if number else label, text)
+
+
+def _problem(problem: Problem) -> str:
+    told = (
+        f"expected {problem.expected}" if problem.expected else "",
+        f"found {problem.found}" * bool(problem.found),
+    )
+    return f"{problem.path}: {', '.join(filter(None, told)) or problem.kind}"
+
+
+def _contents(contents: Contents) -> Iterator[str]:
+    built = "at a time that is not recorded"
+    if contents.built is not None and contents.age_s is not None:
+        built = f"{_age(contents.age_s)} ago, {_moment(contents.built)}"
+    yield _row("built", built)
+    splits = ", ".join(f"{count} {name}" for name, count in sorted(contents.splits.items()))
+    yield _row("samples", f"{contents.samples} ({splits}) in {_plural(contents.shards, 'shard')}")
+    yield _row("bytes", _bytes(contents.bytes, contents))
+    yield from _rows("quarantined", _quarantined(contents.quarantined))
+
+
+def _bytes(stored: StoredBytes, contents: Contents) -> str:
+    parts = [
+        f"pages {_size(stored.image)}{_smaller(contents.image_ratio)}",
+        f"maps {_size(stored.maps)}{_smaller(contents.maps_ratio)}",
+        f"meta {_size(stored.meta)}",
+        f"containers {_size(stored.container)}",
+        f"manifests {_size(stored.manifests)}",
+    ]
+    return f"{_size(stored.total)}: {', '.join(parts)}"
+
+
+def _smaller(ratio: float | None) -> str:
+    return (
+        ""
+        if ratio is None
+        else f" (1/{ratio:.0f} of decoded)"
+        if ratio >= 10
+        else f" (1/{ratio:.1f} of decoded)"
+    )
+
+
+def _quarantined(reasons: Mapping[str, int]) -> list[str]:
+    return [f"{count} x {reason}" for reason, count in reasons.items()] or ["none"]
+
+
+def _verified(health: SetHealth, now: float) -> str:
+    done = health.verified
+    if done is None:
+        return "never since it was last built: python -m formats.verify"
+    age = _age(now - calendar.timegm(time.strptime(done.time, TIME)))
+    how = "every sample decoded" if done.deep else "every file hashed"
+    found = ", ".join(f"{count} {kind}" for kind, count in done.problems.items()) or "sound"
+    late = "" if health.verified_current else "; but the set has changed since"
+    return f"{age} ago, {how}: {found}{late}"
+
+
+def _orphans(health: SetHealth) -> str:
+    if not health.orphans:
+        return "none"
+    size = _size(sum(orphan.bytes for orphan in health.orphans))
+    names = ", ".join(orphan.path for orphan in health.orphans[:2])
+    return f"{len(health.orphans)}, {size}: {names}{', ...' if len(health.orphans) > 2 else ''}"
+
+
+def _next_steps(health: SetHealth) -> Iterator[str]:
+    validity = health.validity
+    if health.verdict in ("stale", "damaged") and validity.command:
+        yield _row("next step", f"{validity.command}{_cost(validity)}")
+    elif health.verdict == "damaged":
+        yield _row("next step", "python -m pipeline.build with the set's configuration mends it")
+    if health.orphans:
+        yield _row("to clean", f"python -m pipeline.clean {health.folder}")
+
+
+def _cost(validity: RecordedValidity) -> str:
+    if not validity.shards:
+        return ""
+    pace = "" if validity.seconds is None else f", about {_age(validity.seconds)}"
+    return f"  # {_plural(validity.shards, 'shard')}, {_size(validity.bytes)}{pace}"
+
+
+def _plural(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
+
+
+def _size(count: int) -> str:
+    name, unit = next(((name, unit) for name, unit in _UNITS if count >= unit), ("B", 1.0))
+    return f"{count / unit:.0f} {name}" if count >= 100 * unit else f"{count / unit:.3g} {name}"
+
+
+def _age(seconds: float) -> str:
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds >= 1.5 * length:
+            return _plural(round(seconds / length), unit)
+    return f"{max(seconds, 0):.0f} s"
+
+
+def _moment(text: str) -> str:
+    return f"{text[:10]} {text[11:16]} UTC"

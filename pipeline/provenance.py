@@ -1,0 +1,82 @@
+"""What a build records of itself beside the manifest: it decides nothing, and lets a set be checked later."""
+
+from __future__ import annotations
+
+import json
+import platform
+import socket
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from formats.errors import UsageError
+from formats.provenance import read_provenance
+from formats.settings import validate_settings
+from pipeline.config import BuildConfig
+from pipeline.workers import cores
+
+LIBRARIES = ("numpy", "numba", "opencv-python", "simplejpeg", "numcodecs", "zarr", "shapely", "pyclipper")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a build did: samples rendered, and seconds it took."""
+
+    samples: int
+    seconds: float
+
+
+def provenance(config: BuildConfig, command: list[str], work: Work, folder: Path) -> bytes:
+    """Return what to write into `provenance.json`; a build that rendered nothing keeps the recorded pace."""
+    before = read_provenance(folder) or {}
+    kept = before.get("build") if not work.samples else None
+    record = {
+        "build": kept or _pace(config, work),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "command": command,
+        "host": socket.gethostname(),
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "config": _resolved(config),
+    }
+    return json.dumps(record, indent=1).encode() + b"\n"
+
+
+def _pace(config: BuildConfig, work: Work) -> dict[str, Any]:
+    rate = work.samples / work.seconds if work.samples else 0.0
+    return {
+        "samples": work.samples,
+        "seconds": round(work.seconds, 3),
+        "samples_per_second": round(rate, 3),
+        "workers": config.runtime.workers or cores(),
+    }
+
+
+def _resolved(config: BuildConfig) -> dict[str, Any]:
+    """Return the configuration with an absolute source root: a check may run in another folder."""
+    values = config.model_dump(mode="json")
+    values["source"]["root"] = str(config.source.root.absolute())
+    return values
+
+
+def records(config: BuildConfig, folder: Path) -> bool:
+    """Tell whether a set's provenance has this configuration, however the build was run."""
+    found = (read_provenance(folder) or {}).get("config")
+    wanted = _resolved(config)
+    return isinstance(found, dict) and {**found, "runtime": None} == {**wanted, "runtime": None}
+
+
+def recorded_config(folder: Path) -> BuildConfig | None:
+    """Return the configuration a set was built with; None where none is recorded.
+
+    Raises:
+        UsageError: it is recorded, but is none that this version reads.
+    """
+    found = (read_provenance(folder) or {}).get("config")
+    if not isinstance(found, dict):
+        return None
+    try:
+        return validate_settings(BuildConfig, found, f"the configuration recorded in {folder}")
+    except UsageError as error:
+        raise UsageError(error.thing, next_step="build the set again with its configuration file") from None

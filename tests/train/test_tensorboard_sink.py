@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from formats.errors import UsageError
+from train.records import Position, Records
+from train.tensorboard_sink import TensorBoardSink
+
+
+class FakeWriter:
+    made: list[FakeWriter]
+
+    def __init__(self, folder: str, purge_step: int | None) -> None:
+        self.folder, self.purge_step = folder, purge_step
+        self.scalars: list[tuple[str, float, int]] = []
+        self.closed = False
+        self.made.append(self)
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        self.scalars.append((tag, value, step))
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> list[FakeWriter]:
+    FakeWriter.made = []
+    fake: Any = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = FakeWriter
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    return FakeWriter.made
+
+
+def test_values_stand_at_their_step(writers: list[FakeWriter], tmp_path: Path) -> None:
+    position = Position(step=3)
+    records = Records(None, position, [TensorBoardSink(tmp_path, 3)])
+    position.attempt(1, 1)
+    records.log("train", {"loss": 2.0, "hole": float("inf")})
+    records.log("val", {"hmean": 0.5})
+    records.close()
+    (writer,) = writers
+    assert writer.scalars == [("train/loss", 2.0, 4), ("val/hmean", 0.5, 4)]
+    assert writer.purge_step == 4
+    assert writer.closed
+
+
+def test_an_absent_package_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(UsageError, match="pip install tensorboard"):
+        TensorBoardSink(tmp_path)
