@@ -120,7 +120,7 @@ def _shown(value: Any) -> str:
 def _samples(compared: Compared) -> Iterator[str]:
     diff = compared.diff
     if diff.samples is None:
-        yield "  samples: not compared, since the shards' manifests do not lie beside the manifest"
+        yield "  samples: not compared, since not all manifests of the shards can be read"
     else:
         yield from _some("+", diff.samples.added, "added", "green")
         yield from _some("-", diff.samples.removed, "removed", "red")

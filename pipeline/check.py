@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from formats.diff_text import Compared, as_json, human_text
+from formats.errors import SetError
 from formats.fingerprint import sha256
 from formats.manifest import (
     SHARD_FOLDER,
@@ -23,7 +24,7 @@ from formats.manifest import (
     read_shard_manifest,
 )
 from formats.provenance import build_rate, read_provenance
-from formats.set_diff import Side, compare
+from formats.set_diff import SetDiff, ShardLoader, Side, compare
 from pipeline.assemble import plan_set
 from pipeline.config import BuildConfig
 from pipeline.existing import standing_shards
@@ -56,7 +57,8 @@ class Validity:
         text = [] if self.compared.diff.same else [human_text(self.compared)]
         if self.broken:
             shown = ", ".join(self.broken[:3]) + (" and more" if len(self.broken) > 3 else "")
-            text.append(f"{len(self.broken)} shards are missing or damaged on disk: {shown}")
+            count = "1 shard is" if len(self.broken) == 1 else f"{len(self.broken)} shards are"
+            text.append(f"{count} missing or damaged on disk: {shown}")
         return "\n".join([*text, "next step: the same command without --check builds what is needed"])
 
     def as_json(self) -> dict[str, Any]:
@@ -85,7 +87,7 @@ def check(config: BuildConfig, folder: Path, *, paranoid: bool = False) -> Valid
         names=(str(folder), "the configuration and its files"),
         a=old,
         b=wanted,
-        diff=compare(old, wanted, load_shard),
+        diff=_compare(old, wanted, load_shard),
         rate=build_rate(provenance),
         provenance=(),
     )
@@ -93,6 +95,14 @@ def check(config: BuildConfig, folder: Path, *, paranoid: bool = False) -> Valid
     standing = standing_shards(folder, kept, old, cache)
     broken = tuple(shard.name for shard in kept if shard.name not in standing)
     return Validity(compared, broken)
+
+
+def _compare(old: SetManifest, wanted: SetManifest, load_shard: ShardLoader) -> SetDiff:
+    try:
+        return compare(old, wanted, load_shard)
+    except SetError:
+        # A shard's manifest is missing or damaged: all but the samples can be compared without.
+        return compare(old, wanted, None)
 
 
 def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:

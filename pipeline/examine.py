@@ -18,7 +18,7 @@ from formats.provenance import read_provenance
 from formats.verified import TIME, last_verification
 from pipeline.existing import lock_holder, orphans, total_bytes
 from pipeline.recheck import recheck
-from pipeline.set_health import Contents, Orphan, SetHealth, StoredBytes, RecordedValidity
+from pipeline.set_health import Contents, Orphan, RecordedValidity, SetHealth, StoredBytes
 
 _WRITTEN = "the bytes that were written"
 _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S+|-?\b\d[\d.]*")

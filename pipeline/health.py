@@ -15,7 +15,7 @@ from formats.commands import run_command
 @click.option("--json", "as_json", is_flag=True, help="the record as JSON on stdout (docs/format.md)")
 @click.option("--no-sources", is_flag=True, help="do not compare with the source files: quick for many sets")
 def main(folders: tuple[Path, ...], as_json: bool, no_sources: bool) -> int:
-    """Tell of sets whether they are valid, whole and verified, and what they hold. DIR is a set or holds some.
+    """Tell of sets whether they are valid, whole and verified, and what they hold; DIR is one or holds some.
 
     A set is valid if its recorded configuration and its source files would give the same set now. Sources
     that are out of reach are said so; that is no fault. Files are looked at by their sizes; formats.verify

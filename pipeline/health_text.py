@@ -10,7 +10,7 @@ import click
 
 from formats.problems import Problem
 from formats.verified import TIME
-from pipeline.set_health import Contents, SetHealth, StoredBytes, RecordedValidity, Verdict
+from pipeline.set_health import Contents, RecordedValidity, SetHealth, StoredBytes, Verdict
 
 _COLORS: dict[Verdict, str] = {
     "valid": "green",
@@ -36,7 +36,7 @@ def _lines(health: SetHealth, now: float) -> Iterator[str]:
     if health.fault is not None:
         yield _row("why", health.fault)
     yield from _rows("damaged", [_problem(problem) for problem in health.problems])
-    yield from _rows("why", [*health.validity.why])
+    yield from _rows("why" if health.validity.valid is False else "sources", [*health.validity.why])
     if health.contents is not None:
         yield from _contents(health.contents)
         yield _row("verified", _verified(health, now))
@@ -86,13 +86,7 @@ def _bytes(stored: StoredBytes, contents: Contents) -> str:
 
 
 def _smaller(ratio: float | None) -> str:
-    return (
-        ""
-        if ratio is None
-        else f" (1/{ratio:.0f} of decoded)"
-        if ratio >= 10
-        else f" (1/{ratio:.1f} of decoded)"
-    )
+    return "" if ratio is None else f" ({ratio:.{0 if ratio >= 10 else 1}f}:1)"
 
 
 def _quarantined(reasons: Mapping[str, int]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import socket
+import subprocess
 import time
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -39,8 +40,22 @@ def provenance(config: BuildConfig, command: list[str], work: Work, folder: Path
         "host": socket.gethostname(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "config": _resolved(config),
+        **({"git": revision} if (revision := _revision()) else {}),
     }
     return json.dumps(record, indent=1).encode() + b"\n"
+
+
+def _revision() -> str | None:
+    """Return the revision of this code; None where it is not in a git repository of its own."""
+    folder, name = Path(__file__).parent, Path(__file__).name
+    said = ""
+    for words in (["ls-files", "--error-unmatch", name], ["describe", "--always", "--dirty", "--exclude=*"]):
+        try:
+            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        said = done.stdout.decode(errors="replace").strip()
+    return said or None
 
 
 def _pace(config: BuildConfig, work: Work) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPOSITORY / "tests"))
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests")]
 
 VOLATILE = ("provenance.json", ".stat-cache.json", ".lock", ".verified.json")
 """What two builds of the same inputs may write differently."""
@@ -62,11 +62,9 @@ def content(folder: Path) -> dict[str, str]:
 def differences(folder: Path, expected: dict[str, str]) -> list[str]:
     """Name the files of a set that are missing, extra or of other bytes than expected."""
     found = content(folder)
-    return [
-        f"{'differs' if name in found and name in expected else 'missing' if name in expected else 'extra'}: {name}"
-        for name in sorted(expected.keys() | found.keys())
-        if expected.get(name) != found.get(name)
-    ]
+    names = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    kinds = {(True, True): "differs", (True, False): "missing", (False, True): "extra"}
+    return [f"{kinds[name in expected, name in found]}: {name}" for name in names]
 
 
 def write_pages(folder: Path, count: int, changed: int = 0) -> Path:

@@ -202,10 +202,10 @@ def drawn_status(
 def clipper_offset(polygon_V2: Points, offset: float) -> list[Points]:
     """Return the rings of a polygon grown by an offset in pixels (shrunk where negative), round joins.
 
-    Clipper works on integers: a pixel is 2^16 of its units, and arcs deviate by at most 64 of them.
+    Clipper works on integers: a pixel is 2^16 of its units, and arcs deviate by at most 200 of them.
     """
     grid = 65536.0
-    clipper = pyclipper.PyclipperOffset(2.0, 64.0)
+    clipper = pyclipper.PyclipperOffset(2.0, 200.0)
     path = np.rint(polygon_V2 * grid).astype(np.int64)
     clipper.AddPath(path.tolist(), pyclipper.JT_ROUND, pyclipper.ET_CLOSEDPOLYGON)
     return [np.array(ring, np.float64) / grid for ring in clipper.Execute(offset * grid)]
@@ -221,6 +221,7 @@ class Agreement:
         gap: the greatest distance in q, by T, of such a pixel of prob or thresh_mask from the boundary.
         levels_different: pixels of the distance plane that are not as defined.
         level_error: the most levels that one of these is off.
+        level_gap: the greatest distance, in levels, of such a pixel from the boundary of its cell.
         least_error: the most levels that the least magnitude, as the overlap plane gives it, is off.
         thresh_error: the most levels (108 to T) that the threshold map is off, its quantisation included.
     """
@@ -230,6 +231,7 @@ class Agreement:
     gap: float
     levels_different: int
     level_error: int
+    level_gap: float
     least_error: int
     thresh_error: float
 
@@ -239,6 +241,7 @@ def compare(maps: DistanceMaps, exact: ExactMaps, ratio: float) -> Agreement:
     read = maps.target_maps(ratio)
     level_HW = exact.level_HW
     wrong = np.abs(maps.distance_HW.astype(int) - level_HW)
+    at_wrong = exact.greatest_q_HW[wrong > 0] / exact.T * LEVELS_PER_T
     wrong_prob = (read.prob_HW == 1) != exact.prob_HW
     wrong_band = (read.thresh_mask_HW == 1) != exact.thresh_mask_HW
     wrong_mask = (maps.prob_mask_HW == 0) != exact.masked_HW
@@ -255,6 +258,7 @@ def compare(maps: DistanceMaps, exact: ExactMaps, ratio: float) -> Agreement:
         gap=float(gaps.max(initial=0.0)),
         levels_different=int((wrong > 0).sum()),
         level_error=int(wrong.max(initial=0)),
+        level_gap=float(np.abs(at_wrong - np.rint(at_wrong)).max(initial=0.0)),
         least_error=int(off.max(initial=0)),
         thresh_error=float(np.abs(read.thresh_HW / 255.0 - exact.thresh_HW).max() * LEVELS_PER_T),
     )

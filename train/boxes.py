@@ -29,7 +29,8 @@ class BoxSettings(Section):
     threshold: Unit = Field(0.3, description="a pixel above it is text")
     box_score: Unit = Field(0.4, description="least mean probability of a region")
     unclip: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["exact"] = Field(
-        2.0, description="a region grows by this times its area over its perimeter; exact: undoes the shrink"
+        "exact",
+        description="exact: undoes the shrink; a number: a region grows by it times its area over its perimeter",
     )
     max_boxes: int = Field(300, ge=1, description="a page; the best are kept")
     min_size: float = Field(

@@ -25,7 +25,9 @@ EXISTING = click.Path(path_type=Path)
     type=click.Choice(["icdar2015", "polygon", "cleval", "total_text"]),
     help="may be repeated (default: icdar2015 and cleval)",
 )
-@click.option("--out", "folder", type=EXISTING, help="folder to write every page's detections and score to")
+@click.option(
+    "--out", "folder", type=EXISTING, help="folder for every page's detections and score, and evaluation.html"
+)
 @click.option("--json", "as_json", is_flag=True, help="machine-readable, on stdout")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
@@ -37,6 +39,7 @@ def main(
     ground_truth: Path | None,
     protocols: tuple[str, ...],
     folder: Path | None,
+    page: Path | None,
     as_json: bool,
     overrides: tuple[str, ...],
 ) -> None:
@@ -51,6 +54,7 @@ def main(
       python -m train.evaluate --detections res.zip --ground-truth gt.zip --protocol icdar2015 --json
     """
     from train.evaluation import evaluate_checkpoint, evaluate_files, save_evaluation, table
+    from train.evaluation_pages import write_pages
 
     if (checkpoint and shards) and not (detections or ground_truth):
         report = evaluate_checkpoint(checkpoint, shards, split, protocols, limit, overrides)
@@ -60,6 +64,10 @@ def main(
         raise click.UsageError("give --checkpoint and --shards, or --detections and --ground-truth")
     if folder is not None:
         save_evaluation(report, folder)
+    if page is not None:
+        if report.shard_set is None:
+            raise click.UsageError("--report needs pictures: --checkpoint and --shards")
+        write_pages(report, report.shard_set, page)
     click.echo(report.json() if as_json else table(report))
 
 

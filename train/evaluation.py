@@ -30,10 +30,12 @@ class EvaluationReport:
     Attributes:
         what: plain values: checkpoint, set, split; or the files.
         evaluation: pages and scores.
+        shard_set: the set that was evaluated on; None for plain files.
     """
 
     what: Mapping[str, Any]
     evaluation: Evaluation
+    shard_set: ShardSet | None = None
 
     def json(self) -> str:
         """Return the report as JSON: what, metrics by protocol, pages (the worst first)."""
@@ -91,7 +93,7 @@ def evaluate_checkpoint(
         "eval_size": trained.config.data.eval_size,
         "boxes": trained.config.boxes.model_dump(mode="json"),
     }
-    return EvaluationReport(what, evaluation)
+    return EvaluationReport(what, evaluation, shard_set)
 
 
 def evaluate_files(detections: Path, ground_truth: Path, protocols: Sequence[str] = ()) -> EvaluationReport:

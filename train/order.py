@@ -24,7 +24,8 @@ Numbers = NDArray[np.int64]
 
 def random_key(*parts: str | int) -> int:
     """Return 128 bits that depend on nothing but the parts: the key of a counter-based generator."""
-    return int.from_bytes(hashlib.sha256(canonical(list(parts))).digest()[:16], "little")
+    text = canonical([str(part) for part in parts])
+    return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
 
 
 def permutation(count: int, seed: int, epoch: int, fingerprint: str) -> Numbers:

@@ -43,7 +43,9 @@ class Validation:
         limit: int | None = None,
         protocols: Sequence[str] = DEFAULT_PROTOCOLS,
     ) -> None:
-        settings = StreamSettings(batch_size=batch_size, threads=threads, crop=None, drop_last=False)
+        settings = StreamSettings(
+            batch_size=batch_size, threads=threads, prefetch=2, crop=None, drop_last=False
+        )
         self.shard_set, self.stream = shard_set, Stream(shard_set, settings, seed=0, augment=None)
         self.batches = len(self.stream) if limit is None else min(limit, len(self.stream))
         self.protocols = {name: PROTOCOLS[name] for name in protocols}

@@ -33,6 +33,8 @@ LANES = 16
 
 _OUTER = 125.01  # levels outside an edge at which 0 begins, with room for rounding
 _REACH = 129.01  # levels inside an edge at which 255 begins, with room for rounding
+_MORE = np.float32(1.0 + 2.0**-22)
+_LESS = np.float32(1.0 - 2.0**-22)
 _FAR = np.float32(130.0 * 130.0)
 TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
@@ -319,14 +321,15 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
     """Turn squared distances into levels and values, start - slope * magnitude; return the greatest level.
 
     The cells are [n, n + 1) in q: outside, where q is negative, a distance of a whole number of levels
-    belongs to the magnitude below.
+    belongs to the magnitude below. Distances are moved up in q by two units in the last place, more than
+    float32 has lost: where a row of pixels lies on a level, all of it is in the cell above.
     """
     squares, inside, levels, values = scratch.squares, scratch.inside, scratch.levels, scratch.values
     greatest = np.uint8(0)
     for i in range(size):
-        distance = np.float32(sqrt(squares[u64(i)]))
-        whole = np.float32(np.int32(distance))
         is_inside = inside[u64(i)] != 0
+        distance = np.float32(sqrt(squares[u64(i)])) * (_MORE if is_inside else _LESS)
+        whole = np.float32(np.int32(distance))
         magnitude = whole if is_inside or whole < distance else whole - _ONE
         magnitude = magnitude if magnitude < _TOP else _TOP
         level = _INSIDE + magnitude if is_inside else _JUST_OUTSIDE - magnitude

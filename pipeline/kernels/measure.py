@@ -79,6 +79,8 @@ def shorter_side(points_V2: Floats) -> float:
         j = i + 1 if i + 1 < K else 0
         ux, uy = hull_K2[j, 0] - hull_K2[i, 0], hull_K2[j, 1] - hull_K2[i, 1]
         length = sqrt(ux * ux + uy * uy)
+        if length == 0.0:  # the square of a side below 1e-160
+            continue
         low, high, thick = 0.0, 0.0, 0.0
         for k in range(K):
             x, y = hull_K2[k, 0] - hull_K2[i, 0], hull_K2[k, 1] - hull_K2[i, 1]

@@ -15,6 +15,7 @@ from formats.codecs import decode_image, map_planes
 from formats.fingerprint import digest, sha256
 from formats.members import encode_sample
 from formats.sample import DistanceMaps
+from formats.set_checks import verify_set
 from formats.spec import EncodingSpec
 from formats.zarr_shard import ZarrWriter
 
@@ -110,3 +111,17 @@ def test_zarr_itself_finds_flipped_bytes_of_maps(fresh: Callable[..., MadeSet]) 
     path.write_bytes(data)
     with pytest.raises(RuntimeError, match="Zstd"):
         groups(made)[0]["distance"][0]
+
+
+def test_long_arrays_of_many_chunks(fresh: Callable[..., MadeSet], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("formats.zarr_shard.RAGGED_CHUNK", 1000)
+    made = fresh("zarr")
+    samples = iter(made.samples)
+    for group in groups(made):
+        starts, meta = group["meta_offsets"][:], group["meta"]
+        assert (meta.chunks, meta.shards[0] % 1000) == ((1000,), 0)
+        assert meta.shape == (int(starts[-1]),)
+        for row in range(len(group.attrs["keys"])):
+            record = json.loads(meta[int(starts[row]) : int(starts[row + 1])].tobytes())
+            assert record["key"] == next(samples).meta.key
+    assert verify_set(made.folder, deep=True).problems == ()

@@ -50,6 +50,7 @@ def check(page: PolygonPage, targets: TargetsSpec) -> tuple[Rendered, Agreement]
     agreement = compare(rendered.maps, exact, targets.shrink_ratio)
     assert agreement.gap < 1e-6
     assert agreement.level_error <= 1
+    assert agreement.level_gap < 1e-4
     assert agreement.least_error <= 1
     assert agreement.thresh_error < HALF_A_CELL
     return rendered, agreement
@@ -92,7 +93,6 @@ def test_every_real_text_is_drawn_as_defined(
     print(dict(statuses))
     assert pixels > 50_000
     assert different * 1_000_000 < pixels
-    assert levels_different * 10_000 < pixels
     assert texts in (None, statuses.total())
 
 
@@ -125,7 +125,7 @@ def test_a_plane_stored_at_one_ratio_reads_as_the_maps_of_a_larger_one(
 @pytest.mark.parametrize("name", ["sroie", "icdar2015", "totaltext"])
 def test_clipper_finds_the_same_shrunk_and_grown_texts(shared_data: Path, name: str) -> None:
     checked = 0
-    for page in list(real_polygons(shared_data, name))[:: 4 if name == "sroie" else 1]:
+    for page in list(real_polygons(shared_data, name))[:: 6 if name == "sroie" else 1]:
         for polygon_V2, problem in zip(page.polygons, page.problems, strict=True):
             if problem is None:
                 checked += agrees_with_clipper(polygon_V2, page.canvas)
@@ -189,14 +189,15 @@ def test_random_texts_are_drawn_as_defined(
     check(PolygonPage("random", polygons, flags[:count], [None] * count, CANVAS), targets)
 
 
-def test_ties_on_whole_levels_go_as_the_cells_are_cut() -> None:
-    # A/L = 100 * 100 / 400 = 25, so D = 21: whole rows of pixels lie exactly on -T and T.
-    maps = draw(rectangle(40, 40, 100, 100), canvas=(192, 192)).maps
+@pytest.mark.parametrize("shift", [0, 3, 7, 11])
+def test_rows_of_pixels_exactly_on_a_level_belong_to_the_cell_above(shift: float) -> None:
+    # A/L = 100 * 100 / 400 = 25, so D = 21.
+    maps = draw(rectangle(40 + shift, 40, 100, 100), canvas=(192, 192)).maps
     read = maps.target_maps(0.4)
     assert read.prob_HW.sum() == (100 - 2 * 21 + 1) ** 2
-    assert read.thresh_mask_HW[90].sum() == 100 + 2 * 21 + 1
-    assert maps.distance_HW[90, 40] == 126
-    assert maps.distance_HW[90, 140] == 126
+    assert read.prob_HW[61:120].any(axis=1).all()
+    assert read.thresh_mask_HW[90].sum() == read.thresh_mask_HW.any(axis=1).sum() == 100 + 2 * 21 + 1
+    assert (maps.distance_HW == 126).sum() == 4 * 100
     assert maps.overlap_HW is None
 
 
@@ -230,7 +231,7 @@ def test_a_text_that_is_too_small_is_masked_and_in_no_map() -> None:
 
 def test_a_text_whose_shrink_holds_no_pixel_is_masked_if_it_lies_wholly_on_the_canvas() -> None:
     keep = TargetsSpec(small_text="keep")
-    sliver = rectangle(20, 20.2, 40, 1.5)
+    sliver = rectangle(20, 20.45, 40, 1.5)
     rendered = draw(sliver, targets=keep)
     assert rendered.statuses == ("empty_shrink",)
     assert not rendered.maps.distance_HW.any()
@@ -242,10 +243,13 @@ def test_a_text_whose_shrink_holds_no_pixel_is_masked_if_it_lies_wholly_on_the_c
 
 
 def test_an_empty_shrink_is_found_in_a_text_of_many_tiles() -> None:
-    thin = turned(rectangle(20, 300, 580, 2.0), 30)
-    assert draw(thin, targets=TargetsSpec(min_size=1), canvas=(640, 640)).statuses == ("empty_shrink",)
-    thick_end = np.array([[20, 20], [600, 600], [590, 612], [580, 600]], np.float64)
-    assert draw(thick_end, targets=TargetsSpec(min_size=1), canvas=(640, 640)).statuses == ("care",)
+    targets = TargetsSpec(min_size=1)
+    thin = rectangle(300.45, 20, 1.5, 600)
+    assert draw(thin, targets=targets, canvas=(640, 640)).statuses == ("empty_shrink",)
+    with_a_foot = np.concatenate([thin[:2], [[301.95, 600], [320, 620]], thin[3:]])
+    rendered = draw(with_a_foot, targets=targets, canvas=(640, 640))
+    assert rendered.statuses == ("care",)
+    assert rendered.maps.distance_HW[25].any()
 
 
 def test_ignored_texts_are_masked_or_left_to_the_background() -> None:
@@ -306,7 +310,7 @@ def test_a_text_around_the_canvas_fills_it() -> None:
 
 
 def test_where_bands_overlap_the_threshold_map_takes_the_nearest_edge() -> None:
-    upper, lower = rectangle(20, 10, 80, 40), rectangle(20, 52, 80, 40)
+    upper, lower = rectangle(20, 10, 80, 40), rectangle(20, 45, 80, 40)
     both = draw(upper, lower).maps
     assert both.overlap_HW is not None
     maps = [draw(text).maps.target_maps(0.4) for text in (upper, lower)]

@@ -55,6 +55,7 @@ def test_a_split_can_be_cut_short_or_stopped(small_run: Path, small_set: Path) -
 
 def test_json_and_files(small_run: Path, small_set: Path, tmp_path: Path) -> None:
     words = ["--checkpoint", str(small_run), "--shards", str(small_set), "--out", str(tmp_path), "--json"]
+    words += ["--report", str(tmp_path / "new/pages.html")]
     result = CliRunner().invoke(main, [*words, "boxes.box_score=0.5"])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -64,6 +65,9 @@ def test_json_and_files(small_run: Path, small_set: Path, tmp_path: Path) -> Non
     assert hmeans == sorted(hmeans)
     assert json.loads((tmp_path / "evaluation.json").read_text()) == report
     assert len(read_detections(tmp_path, quads=True)) == 8
+    page = (tmp_path / "new/pages.html").read_text()
+    assert page.count("<img") == 8 + 1
+    assert all(record["key"] in page for record in report["pages"])
 
 
 def test_a_table_for_people(small_run: Path, small_set: Path) -> None:

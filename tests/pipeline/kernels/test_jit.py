@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+
+from formats.spec import TargetsSpec
+from pipeline.kernels.jit import kernel
+from pipeline.render import render
+
+DRAW = """
+import hashlib, sys
+import numpy as np
+from formats.spec import TargetsSpec
+from pipeline.render import render, render_planes
+
+rng = np.random.default_rng(11)
+digest = hashlib.sha256()
+for _ in range(int(sys.argv[1])):
+    side = int(sys.argv[2])
+    polygons = []
+    for _ in range(int(sys.argv[3])):
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 12)))
+        ring = np.stack([np.cos(angles), 0.4 * np.sin(angles)], axis=1)
+        polygons.append(ring * rng.uniform(4, side / 3) + rng.uniform(-5, side + 5, 2))
+    flags = [bool(flag) for flag in rng.integers(0, 5, len(polygons)) == 0]
+    distance = render(polygons, flags, (side, side), TargetsSpec())
+    planes = render_planes(polygons, flags, (side, side), TargetsSpec()).maps
+    digest.update(repr(distance.statuses).encode())
+    for plane in (
+        distance.maps.distance_HW, distance.maps.overlap_HW, distance.maps.prob_mask_HW,
+        planes.prob_HW, planes.thresh_HW, planes.thresh_mask_HW, planes.prob_mask_HW,
+    ):
+        digest.update(b"" if plane is None else plane.tobytes())
+print(digest.hexdigest())
+"""
+
+
+def digest(pages: int, side: int, texts: int, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", DRAW, str(pages), str(side), str(texts)],
+        env=os.environ | environment,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_bytes_do_not_depend_on_the_cpu(tmp_path: Path) -> None:
+    here = digest(12, 480, 60)
+    generic = digest(
+        12, 480, 60, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_CACHE_DIR=str(tmp_path)
+    )
+    assert generic == here
+
+
+def test_bytes_do_not_depend_on_the_compiler() -> None:
+    assert digest(1, 48, 4, NUMBA_DISABLE_JIT="1") == digest(1, 48, 4)
+
+
+def test_a_kernel_lets_other_threads_run_meanwhile() -> None:
+    polygons = [np.array([[9, 9], [1900, 9], [1900, 1900 - i], [9, 1900]], np.float64) for i in range(8)]
+    flags, targets = [False] * len(polygons), TargetsSpec()
+    render(polygons, flags, (2048, 2048), targets)
+    drawn, enough = [], []
+
+    def work() -> None:
+        while len(drawn) < 40 and not enough:
+            drawn.append(render(polygons, flags, (2048, 2048), targets))
+
+    before = sys.getswitchinterval()
+    # Within this time a thread gives the interpreter away only of itself, which a kernel must do.
+    sys.setswitchinterval(60.0)
+    try:
+        thread = Thread(target=work)
+        thread.start()
+        enough.append(True)
+        thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(drawn) < 40
+
+
+def test_a_kernel_is_compiled_without_leave_to_change_results() -> None:
+    @kernel
+    def product_and_sum(a: float, b: float, c: float) -> float:
+        return a * b + c
+
+    exact = 1.0 + 2.0**-30
+    assert product_and_sum(exact, exact, -1.0) == exact * exact - 1.0
+    assert getattr(product_and_sum, "py_func", None) is not None
+
+
+def test_a_kernel_divides_by_zero_as_numpy_does() -> None:
+    @kernel
+    def quotient(a: float, b: float) -> float:
+        return a / b
+
+    assert np.isinf(quotient(1.0, 0.0))
+    with pytest.raises(ZeroDivisionError):
+        quotient.py_func(1.0, 0.0)  # type: ignore[attr-defined]

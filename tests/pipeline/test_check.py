@@ -1,0 +1,182 @@
+"""``pipeline.build --check``: what it tells of a set, its exit codes, and that it touches nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from built_set import BuiltSet, built_set, invoke, snapshot
+from made_pages import made_page
+
+from formats.errors import SetError
+from pipeline.build import main
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> BuiltSet:
+    return built_set(tmp_path)
+
+
+def check(made: BuiltSet, *words: str) -> Any:
+    return invoke(main, "--config", made.config, "--out", made.folder, "--check", *words)
+
+
+def as_json(made: BuiltSet, *words: str) -> dict[str, Any]:
+    return dict(json.loads(check(made, "--json", *words).stdout))
+
+
+def test_the_real_command_ends_with_its_codes_and_touches_nothing(made: BuiltSet) -> None:
+    (made.folder / ".lock").unlink()
+    before = snapshot(made.folder.parent)
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pipeline.build", "--check", "--config", str(made.config)]
+        return subprocess.run([*command, *words], capture_output=True, text=True, check=False)
+
+    valid = run("--out", str(made.folder))
+    assert (valid.returncode, valid.stderr) == (0, "")
+    assert valid.stdout.startswith(f"{made.folder}: valid, sha256-ts1:")
+    stale = run("--out", str(made.folder), "targets.shrink_ratio=0.5")
+    assert stale.returncode == 1
+    assert "targets.shrink_ratio  0.4 -> 0.5" in stale.stdout
+    absent = run("--out", str(made.folder.parent / "absent"))
+    assert absent.returncode == 1
+    assert "no set of shards" in absent.stderr
+    usage = run("--out", str(made.folder), "targets.shrink_ration=0.5")
+    assert usage.returncode == 2
+    assert "Traceback" not in valid.stderr + stale.stderr + absent.stderr + usage.stderr
+    assert snapshot(made.folder.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("geometry.pad_color=[9,9,9]", "geometry"),
+        ("targets.thresh_max=0.8", "targets"),
+        ("encoding.jpeg_quality=70", "encoding"),
+        ("layout.samples_per_shard=3", "layout"),
+    ],
+)
+def test_the_changed_setting_is_named(made: BuiltSet, word: str, part: str) -> None:
+    before = snapshot(made.folder)
+    told = check(made, word)
+    name, _, value = word.partition("=")
+    assert told.return_value == 1
+    assert name in told.stdout
+    assert f"different in {part}" in told.stdout
+    assert value.replace(",", ", ") in told.stdout
+    found = as_json(made, word)
+    assert ([change["field"] for change in found["settings"]], found["valid"]) == ([name], False)
+    assert snapshot(made.folder) == before
+
+
+def change_image(made: BuiltSet) -> None:
+    (made.pages / "train/page_3.jpg").write_bytes(made_page(99))
+
+
+def change_coordinate(made: BuiltSet) -> None:
+    path = made.pages / "train/page_3.txt"
+    path.write_text(path.read_text().replace("10,8,", "11,8,", 1))
+
+
+def add_page(made: BuiltSet) -> None:
+    made.add_pages(6)
+
+
+def remove_page(made: BuiltSet) -> None:
+    path = made.pages / "train_list.txt"
+    path.write_text("".join(line for line in path.read_text().splitlines(True) if "page_3" not in line))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "key"),
+    [
+        (change_image, "changed", "train/page_3.jpg"),
+        (change_coordinate, "changed", "train/page_3.jpg"),
+        (add_page, "added", "train/page_5.jpg"),
+        (remove_page, "removed", "train/page_3.jpg"),
+    ],
+)
+def test_the_sample_is_named(made: BuiltSet, change: Callable[[BuiltSet], None], kind: str, key: str) -> None:
+    change(made)
+    before = snapshot(made.folder)
+    told, found = check(made), as_json(made)
+    assert told.return_value == 1
+    assert f"1 sample {kind}" in told.stdout and key in told.stdout
+    counts = {name: found["samples"][name]["count"] for name in ("added", "removed", "changed")}
+    assert counts == {"added": 0, "removed": 0, "changed": 0} | {kind: 1}
+    assert found["samples"][kind]["keys"] == [key]
+    assert found["parts"] == ["source"]
+    assert len(found["shards"]["rebuild"]) <= 2
+    assert found["shards"]["kept"] >= 1
+    assert snapshot(made.folder) == before
+    made.build()
+    assert check(made).return_value == 0
+
+
+@pytest.mark.parametrize("how", ["flipped", "short", "gone", "manifest gone"])
+def test_a_broken_shard_is_told_and_made_again(made: BuiltSet, how: str) -> None:
+    victim = made.shard_files(".json" if how == "manifest gone" else ".tar")[0]
+    data = victim.read_bytes()
+    if how == "flipped":
+        victim.write_bytes(data[:700] + bytes([data[700] ^ 4]) + data[701:])
+    elif how == "short":
+        victim.write_bytes(data[:-512])
+    else:
+        victim.unlink()
+    before = snapshot(made.folder)
+    told = check(made)
+    assert told.return_value == 1
+    assert f"1 shard is missing or damaged on disk: {victim.stem}" in told.stdout
+    found = as_json(made)
+    assert (found["same"], found["valid"], found["broken"]) == (True, False, [victim.stem])
+    assert snapshot(made.folder) == before
+    assert made.build().made == 1
+    assert check(made).return_value == 0
+    assert victim.read_bytes() == data
+
+
+def test_a_set_that_is_stale_and_broken_is_still_compared(made: BuiltSet) -> None:
+    change_image(made)
+    for manifest in made.shard_files(".json"):
+        manifest.unlink()
+    told = check(made)
+    assert told.return_value == 1
+    assert "different in source" in told.stdout
+    assert "missing or damaged" in told.stdout
+
+
+def test_a_file_with_the_same_size_and_time_is_believed_unless_paranoid(made: BuiltSet) -> None:
+    import os
+
+    path = made.pages / "train/page_3.jpg"
+    os.utime(path, ns=(1, 1))
+    made.build()
+    data = bytearray(path.read_bytes())
+    data[-10] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1))
+    assert check(made).return_value == 0
+    assert check(made, "--paranoid").return_value == 1
+
+
+def test_the_json_is_that_of_a_diff_and_more(made: BuiltSet) -> None:
+    from formats.diff import compare_paths
+    from formats.diff_text import as_json as diff_json
+
+    same = as_json(made)
+    assert same["valid"] and same["same"]
+    assert set(same) == {*diff_json(compare_paths(made.folder, made.folder)), "valid", "broken"}
+    assert same["cost"]["samples"] == 0
+
+
+def test_a_damaged_manifest_is_no_set_to_compare(made: BuiltSet) -> None:
+    path = made.folder / "manifest.json"
+    path.write_bytes(path.read_bytes().replace(b"train", b"traim", 1))
+    with pytest.raises(SetError, match=r"manifest\.json"):
+        check(made)
