@@ -29,6 +29,8 @@ _CLOSING = (yaml.FlowSequenceEndToken, yaml.FlowMappingEndToken, yaml.BlockEndTo
 def load_settings(model: type[Model], path: Path | None, overrides: Sequence[str] = ()) -> Model:
     """Read a YAML file (or nothing), apply ``section.field=value`` overrides, and validate the whole.
 
+    A value is YAML; where that cannot be parsed, it is the text as it stands.
+
     Raises:
         UsageError: the file cannot be read, or the settings do not fit; names every problem.
     """
@@ -78,7 +80,21 @@ def _parse_value(text: str, name: str) -> Any:
         _refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader), name)
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
-        raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from None
+        raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from error
+
+
+def _override_value(text: str, name: str) -> Any:
+    """Parse the value of an override: YAML, or else a plain text such as ``{split}/images``.
+
+    What opens a bracket and does not close it is a list or mapping with a slip in it, and no text.
+    """
+    try:
+        return _parse_value(text, name)
+    except UsageError as error:
+        closed = all(text.count(a) == text.count(b) for a, b in ("[]", "{}"))
+        if closed and isinstance(error.__cause__, yaml.parser.ParserError | yaml.scanner.ScannerError):
+            return text
+        raise
 
 
 def _refuse_hostile(text: str, name: str) -> None:
@@ -119,7 +135,7 @@ def _override(values: dict[str, Any], word: str) -> None:
             expected="section.field=value",
             next_step="for example targets.shrink_ratio=0.5",
         )
-    value = _parse_value(text, f"override {word!r}")
+    value = _override_value(text, f"override {word!r}")
     for section in path[:-1]:
         if values.get(section) is None:
             values[section] = {}

@@ -25,9 +25,8 @@ EXISTING = click.Path(path_type=Path)
     type=click.Choice(["icdar2015", "polygon", "cleval", "total_text"]),
     help="may be repeated (default: icdar2015 and cleval)",
 )
-@click.option(
-    "--out", "folder", type=EXISTING, help="folder for every page's detections and score, and evaluation.html"
-)
+@click.option("--out", "folder", type=EXISTING, help="folder for every page's detections and score")
+@click.option("--report", "page", type=EXISTING, help="HTML file to write: the worst pages first")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable, on stdout")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(

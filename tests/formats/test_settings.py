@@ -35,6 +35,17 @@ def test_file_and_overrides(file: Path) -> None:
     assert (config.name, config.encoding.image) == ("a=b", "raw")
 
 
+@pytest.mark.parametrize("text", ["{split}/images", "%a", "a: b: c", "@here", "'a' b", "- [x] y"])
+def test_a_value_that_is_no_yaml_is_a_text(text: str) -> None:
+    assert load_settings(Config, None, [f"name={text}"]).name == text
+
+
+@pytest.mark.parametrize("text", ["{split}", "{split: /images", "[1, 2", "!x", "*a"])
+def test_a_mapping_or_a_slip_is_no_text(text: str) -> None:
+    with pytest.raises(UsageError):
+        load_settings(Config, None, [f"name={text}"])
+
+
 def test_settings_without_a_file() -> None:
     assert load_settings(Config, None, ["name=x"]) == Config(name="x")
 

@@ -38,12 +38,11 @@ def test_boxes_are_in_source_coordinates(small_run: Path, small_set: Path) -> No
         assert (reach > 96).all()
 
 
-@pytest.mark.parametrize("size", [96, 160])
-def test_another_size_finds_the_same_texts(small_run: Path, small_set: Path, size: int) -> None:
-    whole = evaluate_checkpoint(small_run, small_set, "test")
-    other = evaluate_checkpoint(small_run, small_set, "test", overrides=[f"data.eval_size={size}"])
-    assert other.what["eval_size"] == size
-    assert other.evaluation.metrics["hmean"] > whole.evaluation.metrics["hmean"] - 0.35
+def test_another_size_gives_boxes_in_the_same_coordinates(small_run: Path, small_set: Path) -> None:
+    other = evaluate_checkpoint(small_run, small_set, "test", overrides=["data.eval_size=160"])
+    assert other.what["eval_size"] == 160
+    # In canvas or network coordinates hardly a box would lie on a text.
+    assert other.evaluation.metrics["hmean"] > 0.3
 
 
 def test_a_split_can_be_cut_short_or_stopped(small_run: Path, small_set: Path) -> None:
