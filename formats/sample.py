@@ -18,6 +18,12 @@ Bytes = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
 
+def inverse(matrix_23: Points) -> Points:
+    """Return the (2, 3) matrix that undoes a (2, 3) matrix on points."""
+    linear_22 = np.linalg.inv(matrix_23[:, :2])
+    return np.hstack([linear_22, -linear_22 @ matrix_23[:, 2:]])
+
+
 @dataclass(frozen=True)
 class TargetMaps:
     """The four maps a DBNet learns from, each (H, W) uint8.
@@ -120,8 +126,7 @@ class Meta:
     @property
     def to_source_23(self) -> Points:
         """(2, 3) float64 inverse of `to_canvas_23`: boxes come back in source coordinates."""
-        linear = np.linalg.inv(self.to_canvas_23[:, :2])
-        return np.hstack([linear, -linear @ self.to_canvas_23[:, 2:]])
+        return inverse(self.to_canvas_23)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from formats.errors import SampleError, TextshardsError
 from formats.fingerprint import sha256
 from formats.manifest import SetSettings
+from formats.placement import place
 from formats.sample import Meta, Points, Sample, Text
-from pipeline.geometry import draw_page, move, place
+from pipeline.geometry import draw_page, move
 from pipeline.images import read_image
 from pipeline.polygons import clean_polygon
 from pipeline.render import render, render_planes

@@ -92,9 +92,10 @@ def _is_thin(area: float, length: float) -> bool:
 
 def _resolved(ring_V2: Points) -> CleanPolygon:
     """Resolve a ring that crosses or touches itself by its non-zero fill."""
-    faces = _faces(ring_V2)
     hull = shapely.convex_hull(shapely.MultiPoint(ring_V2))
-    if len(faces) > MAX_FACES:
+    # A tangle of a thousand vertices has half a million crossings, which shapely takes a minute for.
+    faces = _faces(ring_V2) if crossings(ring_V2) < MAX_FACES else None
+    if faces is None or len(faces) > MAX_FACES:
         return CleanPolygon(_canonical(hull, ring_V2), "self_crossing")
     pieces = _filled_pieces(ring_V2, faces)
     areas = shapely.area(pieces)
@@ -103,6 +104,18 @@ def _resolved(ring_V2: Points) -> CleanPolygon:
     if areas.max() >= MIN_SHARE * areas.sum():
         return CleanPolygon(_canonical(pieces[areas.argmax()], ring_V2))
     return CleanPolygon(_canonical(hull, ring_V2), "self_crossing")
+
+
+def crossings(ring_V2: Points) -> int:
+    """Return how many pairs of edges of a ring cross, points that they only touch in not counted.
+
+    A ring that crosses itself n times, at n places, cuts the plane into n + 1 bounded regions or more.
+    """
+    x_V, y_V = ring_V2.T
+    dx_V1, dy_V1 = (np.roll(ring_V2, -1, axis=0) - ring_V2).T[..., None]
+    side_VV = np.sign(dx_V1 * (y_V - y_V[:, None]) - dy_V1 * (x_V - x_V[:, None]))
+    parted_VV = side_VV * np.roll(side_VV, -1, axis=1) < 0
+    return int(np.count_nonzero(parted_VV & parted_VV.T)) // 2
 
 
 def _faces(ring_V2: Points) -> NDArray[np.object_]:

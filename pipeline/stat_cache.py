@@ -146,7 +146,8 @@ def _load(path: Path) -> dict[str, list[int | str]]:
     """Return what was written, or nothing where a byte of it has changed: a wrong hash would be believed."""
     try:
         written, _, data = path.read_bytes().partition(b"\n")
-        known: dict[str, list[int | str]] = json.loads(data) if sha256(data).encode() == written else {}
-    except OSError:
+        known = json.loads(data) if sha256(data).encode() == written else {}
+    except (OSError, ValueError, RecursionError):
         return {}
-    return known
+    rows = known.items() if isinstance(known, dict) else ()
+    return {name: row for name, row in rows if isinstance(row, list) and len(row) in (3, 4)}

@@ -1,4 +1,4 @@
-"""One hostile case at a time: an input is made from a seed and given to what a build or a reader does with it.
+"""One hostile case at a time: an input is made from a seed and given to what a build does with it.
 
 A case returns what became of the input in a word. It may raise TextshardsError; anything else is a fault.
 """
@@ -16,23 +16,24 @@ from typing import Any
 
 import cv2
 import numpy as np
-from hostile_values import NAMES, Rng, altered, json_bytes, leaf, mutated, polygon, yaml_text
+from hostile_values import NAMES, Rng, json_bytes, leaf, mutated, polygon, yaml_text
 from made_pages import made_config, made_page, made_pages
 
-from formats.errors import SampleError, TextshardsError
+from formats.errors import SampleError
 from formats.fingerprint import canonical, sha256
 from formats.manifest import Quarantined, SetSettings
 from formats.members import encode_sample
+from formats.placement import place
 from formats.settings import load_settings, validate_settings
 from formats.spec import GeometrySpec
 from formats.storage import inside
 from pipeline.config import BuildConfig
-from pipeline.geometry import draw_page, place
+from pipeline.geometry import draw_page
 from pipeline.images import read_image
 from pipeline.page import make_sample
 from pipeline.plan import make_plan
 from pipeline.sources import SourceSettings, read_annotations
-from pipeline.sources.image_paths import image_path, locate
+from pipeline.sources.image_paths import image_path, locate, printable
 from pipeline.sources.record import Annotations, Rejected, SourceRecord, SourceText, UnusableError
 
 MAX_PIXELS = 4_000_000
@@ -254,7 +255,7 @@ def make(record: SourceRecord, image_sha256: str, settings: SetSettings) -> bool
     try:
         sample = make_sample(record, image_sha256, settings, MAX_PIXELS)
     except SampleError as error:
-        assert len(str(error)) < 2000, "a reason nobody can read"
+        check_rejected(Rejected(record.key, record.split, " ".join(str(error).split()), record.annotation))
         return False
     encoded = encode_sample(sample, "sha256-ts1:" + "0" * 64, settings.encoding)
     assert encoded.meta and all(plane.dtype == np.uint8 for plane in encoded.planes.values())
@@ -305,7 +306,7 @@ def name_case(rng: Rng, ground: Ground) -> str:
         found = locate(root, image_path(folder, name, bool(rng.random() < 0.3)))
         assert found.resolve().is_relative_to(root) and found.is_file()
     except UnusableError as error:
-        assert error.reason
+        check_rejected(Rejected("fuzz", "train", printable(error.reason), "fuzz:1"))
     path = inside(ground.folder / "set", name)
     assert os.path.normpath(path).startswith(str(ground.folder / "set"))
     return "used"

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from formats.placement import place
 from formats.sample import Points
 from formats.spec import GeometrySpec
-from pipeline.geometry import move, place
+from pipeline.geometry import move
 from pipeline.images import image_size
 from pipeline.polygons import clean_polygon
 from pipeline.sources import SourceSettings, read_annotations

@@ -117,7 +117,9 @@ class TrainConfig(Section):
     boxes: BoxSettings = BoxSettings()
     trainer: TrainerSettings = TrainerSettings()
     logger: LoggerSettings = LoggerSettings()
-    expect: dict[str, Any] = Field({}, description="settings the set must have been made with, by name")
+    expect: dict[str, Any] | str = Field(
+        {}, description="settings the set must have been made with, by name; or a build configuration file"
+    )
 
     @property
     def run_folder(self) -> Path:

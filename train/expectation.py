@@ -4,36 +4,54 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from formats.errors import StaleError, UsageError
-from formats.manifest import SetManifest
+from formats.fingerprint import PARTS
+from formats.manifest import SetManifest, SetSettings
+from formats.set_diff import compare_settings
+from formats.settings import read_yaml, validate_settings
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, semantic
 
 SECTIONS = ("geometry", "targets", "encoding", "layout")
+NOT_RECORDED = ("source", "runtime")
+"""Sections of a build configuration of which a set records nothing but what they gave."""
 
 
-def check_expectations(manifest: SetManifest, expect: Mapping[str, Any], folder: Path) -> None:
-    """Compare a set's recorded settings with the values a training configuration expects.
+class BuildSections(Section):
+    """The sections of a build configuration that a set records."""
+
+    geometry: GeometrySpec = GeometrySpec()
+    targets: TargetsSpec = TargetsSpec()
+    encoding: EncodingSpec = EncodingSpec()
+    layout: LayoutSpec = LayoutSpec()
+
+
+def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, folder: Path) -> None:
+    """Compare a set's recorded settings with what a training configuration expects.
 
     Args:
         manifest: the set's manifest.
-        expect: values by name: "fingerprint", dotted ("targets.shrink_ratio") or the field alone.
+        expect: values by name ("fingerprint", "targets.shrink_ratio", the field alone, or a section of
+            fields), or the path of a build configuration: then of all fields that have an effect.
         folder: the set's folder, for the command that the error names.
 
     Raises:
-        UsageError: a name that no set has.
+        UsageError: a name that no set has, or a file that is no build configuration.
         StaleError: a value differs; names every such field.
     """
     recorded = recorded_settings(manifest)
+    wanted = settings_of(Path(expect)) if isinstance(expect, str) else dict(_flat(expect))
     differing = {}
-    for name, expected in expect.items():
+    for name, expected in wanted.items():
         field = _resolve(name, recorded)
         if json.dumps(recorded[field]) != json.dumps(_plain(expected, recorded[field])):
             differing[field] = expected
     if differing:
-        raise _stale(manifest, differing, recorded, folder)
+        raise _stale(manifest, differing, recorded, _command(expect, differing, folder))
 
 
 def recorded_settings(manifest: SetManifest) -> dict[str, Any]:
@@ -41,6 +59,29 @@ def recorded_settings(manifest: SetManifest) -> dict[str, Any]:
     settings = manifest.settings.model_dump(mode="json")
     fields = {f"{section}.{name}": value for section in SECTIONS for name, value in settings[section].items()}
     return {"fingerprint": manifest.fingerprint, "renderer": settings["renderer"], **fields}
+
+
+def settings_of(path: Path) -> dict[str, Any]:
+    """Return what a build configuration asks of a set, by dotted name: defaults too, where they have effect.
+
+    Raises:
+        UsageError: it cannot be read, or is no build configuration.
+    """
+    values = {name: value for name, value in read_yaml(path).items() if name not in NOT_RECORDED}
+    sections = validate_settings(BuildSections, values, f"expect: {path}, a build configuration")
+    return {
+        f"{section}.{name}": value
+        for section in SECTIONS
+        for name, value in semantic(getattr(sections, section)).items()
+    }
+
+
+def _flat(expect: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for name, value in expect.items():
+        if name in SECTIONS and isinstance(value, Mapping):
+            yield from ((f"{name}.{field}", inner) for field, inner in value.items())
+        else:
+            yield name, value
 
 
 def _resolve(name: str, recorded: Mapping[str, Any]) -> str:
@@ -65,14 +106,56 @@ def _plain(expected: Any, recorded: Any) -> Any:
     return expected
 
 
+def _command(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Path) -> str:
+    words = ["python", "-m", "pipeline.build", "--config"]
+    if isinstance(expect, str):
+        return shlex.join([*words, expect, "--out", str(folder)])
+    changes = [f"{name}={_word(value)}" for name, value in differing.items() if "." in name]
+    return shlex.join([*words, "FILE", "--out", str(folder), *changes])
+
+
+def _word(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _stale(
-    manifest: SetManifest, differing: Mapping[str, Any], recorded: Mapping[str, Any], folder: Path
+    manifest: SetManifest, differing: Mapping[str, Any], recorded: Mapping[str, Any], command: str
 ) -> StaleError:
-    words = [f"{name}={json.dumps(value)}" for name, value in differing.items() if "." in name]
-    command = f"python -m pipeline.build --config FILE --out {folder} {' '.join(words)}".rstrip()
     return StaleError(
-        f"the set in {folder} ({manifest.fingerprint[:19]}...) was made under other settings",
-        expected=", ".join(f"{name} = {value!r}" for name, value in differing.items()),
-        found=", ".join(f"{name} = {recorded[name]!r}" for name in differing),
+        f"the set ({manifest.fingerprint[:19]}...) was made under other settings than this run expects",
+        expected=_listed(differing),
+        found=_listed({name: recorded[name] for name in differing}),
         next_step=f"build it as expected: {command}; or mend expect in the training configuration",
+    )
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items())
+
+
+def check_same_set(manifest: SetManifest, began_with: Mapping[str, Any], folder: Path) -> None:
+    """Refuse to go on with another set than a run began with.
+
+    Args:
+        manifest: of the set to go on with.
+        began_with: fingerprint, parts and settings of the other, as its checkpoints hold them.
+        folder: the set's folder.
+
+    Raises:
+        StaleError: another; names what differs.
+    """
+    if began_with["fingerprint"] == manifest.fingerprint:
+        return
+    settings = SetSettings.model_validate(began_with["settings"])
+    changes = [c for c in compare_settings(settings, manifest.settings) if c.part is not None]
+    expected, found = {c.field: c.a for c in changes}, {c.field: c.b for c in changes}
+    named = {change.part for change in changes}
+    for part in PARTS:
+        if part not in named and began_with["parts"][part] != manifest.parts[part]:
+            expected[part], found[part] = began_with["parts"][part], manifest.parts[part]
+    raise StaleError(
+        f"the set in {folder} is not the one this run began with",
+        expected=_listed(expected),
+        found=_listed(found),
+        next_step="resume with the set it began with, start a new run, or go on with this one: --changed-set",
     )

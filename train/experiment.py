@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from formats.errors import StaleError, UsageError
+from formats.errors import UsageError
 from formats.levels import levels_of
 from formats.shards import ShardSet
 from train.average import WeightAverage
@@ -18,7 +18,7 @@ from train.checkpoint import Checkpoints
 from train.config import TrainConfig, save_config
 from train.console import Console
 from train.detect import TextFinder
-from train.expectation import check_expectations
+from train.expectation import check_expectations, check_same_set
 from train.loop import Loop
 from train.maps import MapReader
 from train.model import build_detector
@@ -137,14 +137,20 @@ class Experiment:
         """Start from published weights of the trunk; see `train.weights.load_backbone`."""
         load_backbone(self.detector, path)
 
-    def run(self, stop: Callable[[], bool], *, resume: bool = False) -> Ended:
+    def run(self, stop: Callable[[], bool], *, resume: bool = False, changed_set: bool = False) -> Ended:
         """Train to the end, or until `stop` says so; write records and checkpoints as it goes.
+
+        Args:
+            stop: asked after each step.
+            resume: go on with the run in the folder.
+            changed_set: go on although the set is another than the run began with. The epoch that was under
+                way begins again: which of its pages were learnt from says nothing of the new set.
 
         Raises:
             TextshardsError: damage in a shard; numbers that are not finite; nothing to resume.
         """
         self.stop = stop
-        state = self._resumed() if resume else None
+        state = self._resumed(changed_set) if resume else None
         self.folder.mkdir(parents=True, exist_ok=True)
         save_config(self.config, self.folder / "config.yaml")
         loop = self._loop(state)
@@ -154,23 +160,21 @@ class Experiment:
         finally:
             loop.records.close()
 
-    def _resumed(self) -> dict[str, Any]:
+    def _resumed(self, changed_set: bool) -> dict[str, Any]:
         found = self.checkpoints.load_resume()
         if found is None:
             raise UsageError(
                 f"--resume {self.folder}", expected="a run that saved a checkpoint", found="none"
             )
         checkpoint, state = found
-        trained_on = checkpoint.about["set"]["fingerprint"]
-        if trained_on != self.manifest.fingerprint:
-            raise StaleError(
-                f"the set in {self.train_set.folder} is not the one this run began with",
-                expected=trained_on,
-                found=self.manifest.fingerprint,
-                next_step="resume with the set it began with, or start a new run",
-            )
+        began_with = checkpoint.about["set"]
+        if not changed_set:
+            check_same_set(self.manifest, began_with, self.train_set.folder)
         changed = changed_settings(checkpoint.about["config"], self.config.model_dump(mode="json"))
         step = {"from_step": checkpoint.about["step"]} | ({"changed": changed} if changed else {})
+        if began_with["fingerprint"] != self.manifest.fingerprint:
+            state["position"]["batch"] = 0
+            step["changed_set"] = [began_with["fingerprint"], self.manifest.fingerprint]
         self.history = [*checkpoint.about["resumed"], step]
         return state
 

@@ -1,6 +1,6 @@
 """A page from a file onto the canvas a checkpoint was trained with, by OpenCV.
 
-The rule is the one sets are built by (docs/format.md, "Geometry"): one matrix, half pixel included.
+The rule is the one sets are built by (formats/placement.py): one matrix, half pixel included.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.errors import UsageError
+from formats.placement import filter_of, lay_page, place
 from formats.sample import Bytes, Points
 from formats.spec import GeometrySpec
 
@@ -83,32 +84,12 @@ def _as_rgb(pixels: NDArray[Any]) -> Bytes:
 
 def place_page(image_HWC: Bytes, geometry: GeometrySpec) -> PlacedPage:
     """Bring a page onto the canvas by the resize rule and the position of a set's geometry."""
-    h, w = image_HWC.shape[:2]
-    H, W = geometry.canvas
-    rows, columns = _resized((h, w), geometry)
-    if (rows, columns) != (h, w):
-        grows = rows > h or columns > w
-        # OpenCV's "area" is no interpolation when it enlarges; linear is.
-        name = "linear" if grows and geometry.interpolation == "area" else geometry.interpolation
-        image_HWC = np.asarray(cv2.resize(image_HWC, (columns, rows), interpolation=FILTERS[name]), np.uint8)
-    centered = geometry.position == "center"
-    top, left = ((H - rows) // 2, (W - columns) // 2) if centered else (0, 0)
-    canvas_HWC = np.empty((H, W, 3), np.uint8)
-    canvas_HWC[:] = geometry.pad_color
-    page = image_HWC[max(0, -top) : H - top, max(0, -left) : W - left]
-    canvas_HWC[max(0, top) :, max(0, left) :][: page.shape[0], : page.shape[1]] = page
-    sy, sx = h / rows, w / columns
-    to_source_23 = [[sx, 0.0, sx * (0.5 - left) - 0.5], [0.0, sy, sy * (0.5 - top) - 0.5]]
-    return PlacedPage(canvas_HWC, np.array(to_source_23))
-
-
-def _resized(size: tuple[int, int], geometry: GeometrySpec) -> tuple[int, int]:
-    if geometry.resize == "exact":
-        return geometry.canvas
-    ratios = [canvas / side for canvas, side in zip(geometry.canvas, size, strict=True)]
-    scale = min(ratios) if geometry.resize == "longest" else max(ratios)
-    rows, columns = (max(1, round(side * scale)) for side in size)
-    return rows, columns
+    placement = place((image_HWC.shape[0], image_HWC.shape[1]), geometry)
+    rows, columns = placement.resized
+    if placement.resized != placement.source:
+        flag = FILTERS[filter_of(placement, geometry)]
+        image_HWC = np.asarray(cv2.resize(image_HWC, (columns, rows), interpolation=flag), np.uint8)
+    return PlacedPage(lay_page(image_HWC, placement, geometry), placement.to_source_23)
 
 
 def _unreadable(path: Path, found: str) -> UsageError:

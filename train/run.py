@@ -16,6 +16,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--config", "config_path", type=PATH, help="YAML file (default: every setting's default)")
 @click.option("--weights", type=PATH, help="torchvision ResNet state dict to start the trunk from")
 @click.option("--resume", type=PATH, help="folder of a run to go on with; its configuration holds")
+@click.option("--changed-set", is_flag=True, help="with --resume: go on although the set has changed")
 @click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
@@ -23,6 +24,7 @@ def main(
     config_path: Path | None,
     weights: Path | None,
     resume: Path | None,
+    changed_set: bool,
     replace: bool,
     overrides: tuple[str, ...],
 ) -> int:
@@ -41,10 +43,12 @@ def main(
     from train.stopping import StopRequest
     from train.summary import describe, write_summary
 
+    if changed_set and resume is None:
+        raise click.UsageError("--changed-set goes with --resume")
     experiment = open_run(shards, config_path, overrides, weights=weights, resume=resume, replace=replace)
     click.echo(describe(experiment), err=True)
     with StopRequest() as stop:
-        ended = experiment.run(stop.asked, resume=resume is not None)
+        ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
     click.echo(write_summary(experiment, ended).text())
     return stop.exit_code
 

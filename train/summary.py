@@ -41,12 +41,16 @@ class Outcome:
                 f"{best['recall']:.4f}) at step {best['step']}: {self.folder / 'best.pt'}"
             )
         lines.append(
-            f"  read   {summary['members_verified']} members, each checked against its CRC-32C; fallbacks: "
-            f"{summary['fallbacks']}"
+            f"  read   {summary['members_verified']} members of {_shards(summary['shards_verified'])}, each "
+            f"checked against its CRC-32C; fallbacks: {summary['fallbacks']}"
         )
         if not self.finished:
             lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
         return "\n".join(lines)
+
+
+def _shards(count: int) -> str:
+    return "1 shard" if count == 1 else f"{count} shards"
 
 
 def describe(experiment: Experiment) -> str:
@@ -98,6 +102,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "steps": position.step,
         "samples_streamed": position.samples,
         "members_verified": position.samples * members,
+        "shards_verified": len(experiment.train_set.shards),
         "fallbacks": "none possible",
         "quarantined": len(experiment.manifest.quarantined),
         "best": None if best is None else {"step": best["step"], **best["metrics"]},

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats.placement import place
 from formats.spec import GeometrySpec
-from pipeline.geometry import draw_page, move, place
+from pipeline.geometry import draw_page, move
 
 SIDES = st.integers(1, 3000)
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from formats.errors import UsageError
+from formats.placement import place
 from formats.spec import GeometrySpec
-from pipeline.geometry import draw_page, place
+from pipeline.geometry import draw_page
 from pipeline.images import read_image
 from train.page import place_page, read_page
 
