@@ -91,7 +91,7 @@ class EncodingSpec(Section):
         "distance", description="the distance plane, or the four maps"
     )
     image: Literal["jpeg", "lz4", "raw"] = Field("jpeg", description="the page: JPEG, or lossless RGB")
-    jpeg_quality: int = Field(90, ge=1, le=100)
+    jpeg_quality: int = Field(90, ge=1, le=100, description="of the page")
     zstd_level: int = Field(1, ge=1, le=22, description="of the maps: 1 is fast, 9 some 15 % smaller")
 
     def without_effect(self) -> tuple[str, ...]:

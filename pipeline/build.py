@@ -20,6 +20,7 @@ from formats.commands import run_command
     "--check", "only_check", is_flag=True, help="only tell whether the set is valid (exit 1: stale)"
 )
 @click.option("--json", "as_json", is_flag=True, help="with --check: the answer as JSON on stdout")
+@click.option("--strict", is_flag=True, help="fail if any page cannot be used (default: 1 %, quarantined)")
 @click.option("--force", is_flag=True, help="make every shard again")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
@@ -29,6 +30,7 @@ def main(
     paranoid: bool,
     only_check: bool,
     as_json: bool,
+    strict: bool,
     force: bool,
     overrides: tuple[str, ...],
 ) -> int:
@@ -45,7 +47,11 @@ def main(
     from pipeline.config import load_config
     from pipeline.summary import summary
 
-    words = [*overrides] if workers is None else [*overrides, f"runtime.workers={workers}"]
+    words = [*overrides]
+    if workers is not None:
+        words.append(f"runtime.workers={workers}")
+    if strict:
+        words.append("runtime.max_quarantined=0")
     config = load_config(config_path, words)
     if only_check:
         validity = check(config, folder, paranoid=paranoid)

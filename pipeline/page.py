@@ -63,11 +63,11 @@ def _check_stated(record: SourceRecord, size: tuple[int, int], settings: SetSett
         return
     turned = stated == size[::-1]
     other = "ignore" if settings.geometry.exif == "apply" else "apply"
+    hint = f": turned by its EXIF orientation? then set geometry.exif={other}" if turned else ""
     raise SampleError(
-        f"{record.key}: annotated on an image of another size",
-        expected=f"{stated[0]} x {stated[1]} (height x width), as the annotation says",
-        found=f"{size[0]} x {size[1]}",
-        next_step=f"if EXIF turned it, set geometry.exif={other}" if turned else "annotate this image again",
+        "image of another size than was annotated",
+        expected=f"{stated[0]} x {stated[1]} (height x width)",
+        found=f"{size[0]} x {size[1]}{hint}",
     )
 
 

@@ -21,6 +21,8 @@ MIN_SHARE = 0.9
 
 MAX_FACES = 2_000
 """Regions a self-crossing ring may cut the plane into; one with more is a tangle without a largest piece."""
+MAX_MEETINGS = 20_000
+"""Pairs of edges of a self-crossing ring that may meet: GEOS takes half a second for as many."""
 
 Problem = Literal["degenerate", "self_crossing"]
 
@@ -93,8 +95,9 @@ def _is_thin(area: float, length: float) -> bool:
 def _resolved(ring_V2: Points) -> CleanPolygon:
     """Resolve a ring that crosses or touches itself by its non-zero fill."""
     hull = shapely.convex_hull(shapely.MultiPoint(ring_V2))
-    # A tangle of a thousand vertices has half a million crossings, which shapely takes a minute for.
-    faces = _faces(ring_V2) if crossings(ring_V2) < MAX_FACES else None
+    if _is_thin(hull.area, hull.length):
+        return CleanPolygon(ring_V2, "degenerate")
+    faces = None if is_tangle(ring_V2) else _faces(ring_V2)
     if faces is None or len(faces) > MAX_FACES:
         return CleanPolygon(_canonical(hull, ring_V2), "self_crossing")
     pieces = _filled_pieces(ring_V2, faces)
@@ -106,16 +109,22 @@ def _resolved(ring_V2: Points) -> CleanPolygon:
     return CleanPolygon(_canonical(hull, ring_V2), "self_crossing")
 
 
-def crossings(ring_V2: Points) -> int:
-    """Return how many pairs of edges of a ring cross, points that they only touch in not counted.
+def is_tangle(ring_V2: Points) -> bool:
+    """Tell whether so many edges of a ring meet that resolving it would take seconds, and give nothing.
 
-    A ring that crosses itself n times, at n places, cuts the plane into n + 1 bounded regions or more.
+    A ring whose edges cross in n pairs, each at a place of its own, has at least n regions.
     """
     x_V, y_V = ring_V2.T
     dx_V1, dy_V1 = (np.roll(ring_V2, -1, axis=0) - ring_V2).T[..., None]
     side_VV = np.sign(dx_V1 * (y_V - y_V[:, None]) - dy_V1 * (x_V - x_V[:, None]))
-    parted_VV = side_VV * np.roll(side_VV, -1, axis=1) < 0
-    return int(np.count_nonzero(parted_VV & parted_VV.T)) // 2
+    sides_VV = side_VV * np.roll(side_VV, -1, axis=1)
+    crossing_VV, touching_VV = sides_VV < 0, sides_VV <= 0
+    for start_V in (x_V, y_V):  # of edges on one line, those apart do not meet
+        end_V = np.roll(start_V, -1)
+        low_V, high_V = np.minimum(start_V, end_V), np.maximum(start_V, end_V)
+        touching_VV &= low_V <= high_V[:, None]
+    crossing, touching = (int(np.count_nonzero(pairs & pairs.T)) // 2 for pairs in (crossing_VV, touching_VV))
+    return crossing > MAX_FACES or touching > MAX_MEETINGS
 
 
 def _faces(ring_V2: Points) -> NDArray[np.object_]:

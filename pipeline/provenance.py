@@ -8,7 +8,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def provenance(config: BuildConfig, command: list[str], work: Work, folder: Path
     kept = before.get("build") if not work.samples else None
     record = {
         "build": kept or _pace(config, work),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "command": command,
         "host": socket.gethostname(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -43,6 +43,14 @@ def provenance(config: BuildConfig, command: list[str], work: Work, folder: Path
         **({"git": revision} if (revision := _revision()) else {}),
     }
     return json.dumps(record, indent=1).encode() + b"\n"
+
+
+def _version(name: str) -> str | None:
+    """Return a distribution's version; None where its module comes from another (a headless OpenCV, say)."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _revision() -> str | None:

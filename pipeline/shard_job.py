@@ -84,7 +84,9 @@ def _write(job: ShardJob) -> Shard:
 
 
 def _quarantined(key: str, split: str, error: SampleError, where: str) -> Quarantined:
-    return Quarantined(key=key, split=split, reason=" ".join(str(error).split()), where=where)
+    told = (("", error.thing), ("expected ", error.expected), ("found ", error.found))
+    reason = ", ".join(f"{word}{text}" for word, text in told if text)
+    return Quarantined(key=key, split=split, reason=" ".join(reason.split()), where=where)
 
 
 def shard_entry(manifest: ShardManifest, data: bytes) -> ShardEntry:

@@ -30,7 +30,7 @@ class BoxSettings(Section):
     box_score: Unit = Field(0.4, description="least mean probability of a region")
     unclip: Annotated[float, Field(gt=0.0, le=10.0)] | Literal["exact"] = Field(
         "exact",
-        description="exact: undoes the shrink; a number: a region grows by it times its area over its perimeter",
+        description="exact: undoes the shrink; a number: a region grows by it times area over perimeter",
     )
     max_boxes: int = Field(300, ge=1, description="a page; the best are kept")
     min_size: float = Field(

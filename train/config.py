@@ -92,6 +92,11 @@ class TrainerSettings(Section):
     )
     threads: int = Field(0, ge=0, le=1024, description="of torch on the CPU; 0: as many as cores")
     deterministic: bool = Field(False, description="refuse operations that do not repeat to the bit")
+    channels_last: bool = Field(True, description="memory layout of the network; false: channels first")
+    compile: Literal["inductor", "cudagraphs", "aot_eager", "eager"] | None = Field(
+        None, description="backend of torch.compile for training steps; null: not compiled"
+    )
+    profile: bool = Field(False, description="measure each phase, and write a trace of a few steps")
 
 
 class LoggerSettings(Section):

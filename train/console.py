@@ -81,6 +81,8 @@ def _parts(values: Mapping[str, float]) -> str:
 
 
 def _other_line(record: Record) -> str:
+    if record.phase == "profile":
+        return f"profile: {_phases(record.values)}"
     shown = [
         f"{label} {value:.4f}"
         for name, label in SHOWN.items()
@@ -88,6 +90,13 @@ def _other_line(record: Record) -> str:
     ]
     seconds = record.values.get("time/seconds")
     return f"{record.phase}: {'  '.join(shown)}" + (f"  in {seconds:.1f} s" if seconds is not None else "")
+
+
+def _phases(values: Mapping[str, float | None]) -> str:
+    means = {name.partition("/")[0]: v for name, v in values.items() if name.endswith("/mean_ms")}
+    return "  ".join(
+        f"{phase.replace('_', ' ')} {ms:.1f} ms" for phase, ms in means.items() if ms is not None
+    )
 
 
 def _clock(seconds: float) -> str:

@@ -119,7 +119,10 @@ def _draw_losses(axes: Axes, rows: Records) -> None:
 
 
 def _draw_scores(axes: Axes, rows: Records) -> None:
-    phases = dict.fromkeys(record["phase"] for record in rows if record["phase"] != "train")
+    scored = (
+        record for record in rows if record["phase"] != "train" and not record.keys().isdisjoint(SCORES)
+    )
+    phases = dict.fromkeys(record["phase"] for record in scored)
     for phase in phases:
         for color, style, name in zip(COLORS, ("-", "--", ":"), SCORES, strict=False):
             label = name.replace("hmean", "H-mean") + ("" if len(phases) == 1 else f" ({phase})")

@@ -24,6 +24,7 @@ from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
 from train.precision import Precision
+from train.profile import OFF, PhaseProfiler, Profiler
 from train.provenance import changed_settings, versions
 from train.records import Position, Records, Sink
 from train.seeding import seed_generators
@@ -40,11 +41,21 @@ METRICS = "metrics.jsonl"
 
 @dataclass(frozen=True)
 class Ended:
-    """How far a run came: `finished` is False where it was stopped; `wall_s` is its seconds of training."""
+    """How far a run came.
+
+    Attributes:
+        finished: False where it was stopped.
+        position: where it is.
+        wall_s: its seconds of training, over all parts of it.
+        data_wait_share: of this part's training time, waiting for batches.
+        profile: figures of this part; empty without the profiler.
+    """
 
     finished: bool
     position: Position
     wall_s: float
+    data_wait_share: float
+    profile: Mapping[str, float]
 
 
 class Experiment:
@@ -72,7 +83,8 @@ class Experiment:
         seed_generators(config.seed, deterministic=config.trainer.deterministic)
         if config.trainer.threads:
             torch.set_num_threads(config.trainer.threads)
-        self.detector = build_detector(config.model).to(self.device)
+        layout = torch.channels_last if config.trainer.channels_last else torch.contiguous_format
+        self.detector = build_detector(config.model).to(self.device, memory_format=layout)
         self.precision = Precision(config.trainer.precision, self.device)
         self.task = self._task()
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
@@ -121,6 +133,8 @@ class Experiment:
             evaluate=self._evaluate,
             limit=config.trainer.limit_train_batches,
             device=self.device,
+            channels_last=config.trainer.channels_last,
+            compiler=config.trainer.compile,
         )
 
     def ratio_at(self, epoch: int) -> float:
@@ -156,9 +170,16 @@ class Experiment:
         loop = self._loop(state)
         try:
             finished = loop.run(stop)
-            return Ended(finished, loop.records.position, loop.records.wall_s)
+            return Ended(
+                finished,
+                loop.records.position,
+                loop.records.wall_s,
+                loop.data_wait_share,
+                loop.profiler.whole(),
+            )
         finally:
             loop.records.close()
+            loop.profiler.close()
 
     def _resumed(self, changed_set: bool) -> dict[str, Any]:
         found = self.checkpoints.load_resume()
@@ -199,10 +220,18 @@ class Experiment:
             lambda step: learning_rate(step, self.total_steps, config.optim),
             lambda metrics: self._save(loop, metrics),
             WeightAverage(self.detector, decay) if decay else None,
+            self._profiler(position.step),
         )
         if state is not None:
             loop.load_state_dict(state)
         return loop
+
+    def _profiler(self, step: int) -> Profiler:
+        profiler: Profiler = OFF
+        if self.config.trainer.profile:
+            profiler = PhaseProfiler(self.device, self.folder, steps=self.total_steps - step)
+        self.task.profiler = profiler
+        return profiler
 
     def _sinks(self, step: int, wall_s: float) -> list[Sink]:
         config, logger = self.config, self.config.logger

@@ -15,6 +15,7 @@ from train.average import WeightAverage
 from train.meter import Meter
 from train.optim import set_learning_rate
 from train.precision import Precision
+from train.profile import OFF, Profiler
 from train.records import Records
 from train.seeding import random_state, set_random_state
 
@@ -87,6 +88,7 @@ class Loop(Generic[Batch]):
         schedule: learning rate of a step, counted from 0.
         save: writes a checkpoint, given the metrics of the moment (none between validations).
         average: the weights' running average, evaluated in their place; None for none.
+        profiler: what measures the phases.
     """
 
     def __init__(
@@ -99,11 +101,13 @@ class Loop(Generic[Batch]):
         schedule: Callable[[int], float],
         save: Callable[[Mapping[str, float]], None],
         average: WeightAverage | None = None,
+        profiler: Profiler = OFF,
     ) -> None:
         self.task, self.optimizer, self.precision = task, optimizer, precision
         self.records, self.settings, self.schedule = records, settings, schedule
-        self.save, self.average = save, average
+        self.save, self.average, self.profiler = save, average, profiler
         self.meter = Meter()
+        self._wait_s = self._busy_s = 0.0
         self.best, self.waited = float("-inf"), 0
 
     def run(self, stop: Callable[[], bool]) -> bool:
@@ -129,6 +133,8 @@ class Loop(Generic[Batch]):
             if metrics is None:
                 self.save({})
                 return False
+            if measured := self.profiler.take():
+                self.records.log("profile", measured)
             position.next_epoch()
             self.save(metrics)
         return True
@@ -141,18 +147,24 @@ class Loop(Generic[Batch]):
         samples, parts = 0, []
         for _ in range(count):
             batch = next(batches)
-            with self.precision.autocast():
-                output = self.task.forward(batch)
-            losses = self.task.losses(output, batch)
-            self.precision.backward(losses["loss"] / count)
+            with self.profiler.span("forward"):
+                with self.precision.autocast():
+                    output = self.task.forward(batch)
+                losses = self.task.losses(output, batch)
+            with self.profiler.span("backward"):
+                self.precision.backward(losses["loss"] / count)
             parts.append(torch.stack([value.detach() for value in losses.values()]))
             samples += self.task.size(batch)
         values = dict(zip(losses, torch.stack(parts).mean(0).tolist(), strict=True))
         self.precision.check_loss(values["loss"])
-        outcome = self.precision.step(self.optimizer, self.task.model.parameters(), self.settings.clip_norm)
-        if self.average is not None and not outcome.skipped:
-            self.average.update(self.task.model)
+        with self.profiler.span("optimizer"):
+            outcome = self.precision.step(
+                self.optimizer, self.task.model.parameters(), self.settings.clip_norm
+            )
+            if self.average is not None and not outcome.skipped:
+                self.average.update(self.task.model)
         self.records.position.attempt(count, samples)
+        self.profiler.step(samples)
         self.meter.add(values, outcome, samples)
         self.meter.busy_s += time.perf_counter() - started - (self.meter.wait_s - waited)
 
@@ -160,7 +172,8 @@ class Loop(Generic[Batch]):
         while True:
             started = time.perf_counter()
             try:
-                batch = next(batches)
+                with self.profiler.span("data_wait"):
+                    batch = next(batches)
             except StopIteration:
                 return
             finally:
@@ -172,6 +185,8 @@ class Loop(Generic[Batch]):
             rate = self.schedule(self.records.position.step - 1)
             scale = float(self.precision.scaler.get_scale())
             self.records.log("train", self.meter.values() | {"lr": rate, "loss_scale": scale})
+            self._wait_s += self.meter.wait_s
+            self._busy_s += self.meter.busy_s
             self.meter = Meter()
 
     def _validation_due(self) -> bool:
@@ -182,7 +197,7 @@ class Loop(Generic[Batch]):
         self.task.model.eval()
         applied = self.average.applied(self.task.model) if self.average is not None else nullcontext()
         started = time.perf_counter()
-        with applied, torch.no_grad():
+        with applied, torch.no_grad(), self.profiler.span("evaluation"):
             metrics = self.task.validate()
         if metrics:
             self._note_patience(metrics)
@@ -196,6 +211,12 @@ class Loop(Generic[Batch]):
 
     def _out_of_patience(self) -> bool:
         return self.settings.patience is not None and self.waited >= self.settings.patience
+
+    @property
+    def data_wait_share(self) -> float:
+        """Share of this part of the run's training time, 0..1, that was spent waiting for batches."""
+        wait_s, busy_s = self._wait_s + self.meter.wait_s, self._busy_s + self.meter.busy_s
+        return wait_s / max(wait_s + busy_s, 1e-9)
 
     @property
     def weights(self) -> dict[str, Tensor]:

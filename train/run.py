@@ -17,6 +17,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--weights", type=PATH, help="torchvision ResNet state dict to start the trunk from")
 @click.option("--resume", type=PATH, help="folder of a run to go on with; its configuration holds")
 @click.option("--changed-set", is_flag=True, help="with --resume: go on although the set has changed")
+@click.option("--profile", is_flag=True, help="measure each phase; write trace.json (trainer.profile=true)")
 @click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
@@ -25,6 +26,7 @@ def main(
     weights: Path | None,
     resume: Path | None,
     changed_set: bool,
+    profile: bool,
     replace: bool,
     overrides: tuple[str, ...],
 ) -> int:
@@ -45,6 +47,7 @@ def main(
 
     if changed_set and resume is None:
         raise click.UsageError("--changed-set goes with --resume")
+    overrides += ("trainer.profile=true",) if profile else ()
     experiment = open_run(shards, config_path, overrides, weights=weights, resume=resume, replace=replace)
     click.echo(describe(experiment), err=True)
     with StopRequest() as stop:

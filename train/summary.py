@@ -44,6 +44,10 @@ class Outcome:
             f"  read   {summary['members_verified']} members of {_shards(summary['shards_verified'])}, each "
             f"checked against its CRC-32C; fallbacks: {summary['fallbacks']}"
         )
+        lines.append(
+            f"  waited {100 * summary['data_wait_share']:.1f} % of training time for data; "
+            f"peak memory {summary['peak_rss_mb']} MB"
+        )
         if not self.finished:
             lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
         return "\n".join(lines)
@@ -107,7 +111,12 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "quarantined": len(experiment.manifest.quarantined),
         "best": None if best is None else {"step": best["step"], **best["metrics"]},
         "wall_s": round(ended.wall_s, 1),
+        "data_wait_share": round(ended.data_wait_share, 4),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "resumed": experiment.history,
         "versions": versions(),
-    }
+    } | ({"profile": _rounded(ended.profile)} if ended.profile else {})
+
+
+def _rounded(figures: Mapping[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}

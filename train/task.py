@@ -14,6 +14,7 @@ from train.loss import LossSettings, detection_loss
 from train.maps import MapReader, Targets
 from train.model import Detector, Logits
 from train.pixels import normalised
+from train.profile import OFF, Profiler
 from train.stream import Stream
 
 
@@ -31,6 +32,9 @@ class DetectionTask:
         evaluate: returns metrics of the detector as it stands; None where it was told to stop.
         limit: batches of an epoch; None for all.
         device: where the network is.
+        channels_last: memory layout of the pages given to the network; its weights have the same.
+        compiler: backend of torch.compile that training steps go through; None: not compiled.
+        profiler: what measures the phases.
     """
 
     detector: Detector
@@ -42,9 +46,15 @@ class DetectionTask:
     evaluate: Callable[[float], Mapping[str, float] | None]
     limit: int | None
     device: torch.device
+    channels_last: bool = True
+    compiler: str | None = None
+    profiler: Profiler = OFF
 
     def __post_init__(self) -> None:
         self.ratio = self.ratio_at(0)
+        self._network: Callable[[Tensor], Logits] = (
+            torch.compile(self.detector, backend=self.compiler) if self.compiler else self.detector
+        )
 
     @property
     def model(self) -> nn.Module:
@@ -61,7 +71,9 @@ class DetectionTask:
         batches = self.stream.epoch(epoch, start)
         try:
             for batch in islice(batches, len(self) - start):
-                yield batch.to(self.device)
+                with self.profiler.span("host_to_device"):
+                    batch = batch.to(self.device)
+                yield batch
         finally:
             self.stream.close()
 
@@ -71,8 +83,8 @@ class DetectionTask:
 
     def forward(self, batch: Batch) -> Logits:
         """Run the detector."""
-        logits: Logits = self.model(normalised(batch.images_NHWC))
-        return logits
+        images_NCHW = normalised(batch.images_NHWC)
+        return self._network(images_NCHW if self.channels_last else images_NCHW.contiguous())
 
     def losses(self, output: Logits, batch: Batch) -> Mapping[str, Tensor]:
         """Return the loss and its parts."""

@@ -41,7 +41,9 @@ class FolderPair(Section):
 class SourceSettings(Section):
     """Where pages and their annotations lie; docs/sources.md has an example for each format."""
 
-    format: Literal["ufo", "icdar", "polygons", "paddle", "labelme", "coco", "mmocr0", "mmocr1"]
+    format: Literal["ufo", "icdar", "polygons", "paddle", "labelme", "coco", "mmocr0", "mmocr1"] = Field(
+        description="how annotations are written"
+    )
     root: Path = Field(description="no image outside this folder is ever read")
     splits: dict[str, str | FolderPair] = Field(
         min_length=1,

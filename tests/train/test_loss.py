@@ -23,6 +23,7 @@ from train.loss import (
 )
 from train.maps import Targets
 from train.model import Logits
+from train.ranks import Ranks
 
 SETTINGS = LossSettings()
 
@@ -161,9 +162,9 @@ def test_autocast_around_the_loss_changes_nothing(half: torch.dtype) -> None:
 def test_autocast_is_off_within(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def looking(*maps_NHW: Tensor) -> Tensor:
+    def looking(*maps_NHW: Tensor, ranks: Ranks) -> Tensor:
         seen.append((torch.is_autocast_enabled("cpu"), *(value.dtype for value in maps_NHW)))
-        return masked_l1(*maps_NHW)
+        return masked_l1(*maps_NHW, ranks=ranks)
 
     monkeypatch.setattr(loss, "masked_l1", looking)
     logits, targets = page(16, 16)
