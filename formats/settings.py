@@ -79,7 +79,7 @@ def _parse_value(text: str, name: str) -> Any:
         _refuse_hostile(text, name)
         _refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader), name)
         return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from error
 
 

@@ -50,9 +50,13 @@ def write_pages(report: EvaluationReport, shard_set: ShardSet, path: Path) -> No
 
 
 def score_points(evaluation: Evaluation, protocol: str) -> list[ScorePoint]:
-    """Return precision and recall of the detections at or above each of some scores."""
+    """Return precision and recall of the detections at or above each of some scores.
+
+    Scores that no detection reaches are left out: there is no precision of nothing.
+    """
+    highest = max((page.found.scores.max(initial=0.0) for page in evaluation.pages), default=0.0)
     points = []
-    for threshold in THRESHOLDS.tolist():
+    for threshold in THRESHOLDS[highest >= THRESHOLDS].tolist():
         pages = [
             score_page(page.key, page.truth, above(page.found, threshold), {protocol: PROTOCOLS[protocol]})
             for page in evaluation.pages

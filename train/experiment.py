@@ -83,8 +83,8 @@ class Experiment:
         seed_generators(config.seed, deterministic=config.trainer.deterministic)
         if config.trainer.threads:
             torch.set_num_threads(config.trainer.threads)
-        layout = torch.channels_last if config.trainer.channels_last else torch.contiguous_format
-        self.detector = build_detector(config.model).to(self.device, memory_format=layout)
+        detector = build_detector(config.model, channels_last=config.trainer.channels_last)
+        self.detector = detector.to(self.device)
         self.precision = Precision(config.trainer.precision, self.device)
         self.task = self._task()
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)

@@ -8,9 +8,9 @@ Half precision never enters: logits and targets are cast to float32 *and* autoca
 switching it off does not cast and casting does not switch it off. In float16 a sigmoid is exactly 1 above
 logit 8.32, a sum over 640 x 640 pixels overflows at 65,504, and an epsilon of 1e-6 is lost beside 1.
 
-The loss is of a batch, not a mean over its pages: positives are counted, negatives mined and sums divided over
-the whole batch. Where processes share a batch, counts and sums run over all of them (`ranks`): each computes
-the loss of the global batch, and the gradients of all together are its gradient.
+The loss is of a batch, not a mean over its pages: positives are counted, negatives mined and sums divided
+over the whole batch. Where processes share a batch, counts and sums run over all of them (`ranks`): each
+computes the loss of the global batch, and the gradients of all together are its gradient.
 """
 
 from __future__ import annotations
@@ -147,8 +147,8 @@ def kth_greatest(values_M: Tensor, k: int) -> Tensor:
 def masked_l1(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Ranks = ALONE) -> Tensor:
     """Return the mean absolute difference where the mask is 1; 0 where it is empty."""
     difference = ((value_NHW - target_NHW).abs() * mask_NHW).sum()
-    sums = ranks.total(torch.stack([difference, mask_NHW.sum()]))
-    return sums[0] / (sums[1] + EPSILON)
+    difference, count = ranks.total(torch.stack([difference, mask_NHW.sum()])).unbind()
+    return difference / (count + EPSILON)
 
 
 def dice(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Ranks = ALONE) -> Tensor:
@@ -157,4 +157,5 @@ def dice(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Rank
     target_NHW = target_NHW * mask_NHW
     overlap = (value_NHW * target_NHW).sum()
     sums = ranks.total(torch.stack([overlap, value_NHW.sum(), target_NHW.sum()]))
-    return 1.0 - 2.0 * sums[0] / (sums[1] + sums[2] + EPSILON)
+    overlap, values, targets = sums.unbind()
+    return 1.0 - 2.0 * overlap / (values + targets + EPSILON)

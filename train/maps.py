@@ -89,7 +89,7 @@ class MapReader:
 
 def _look_up(plane_NHW: Tensor, table: NDArray[np.generic]) -> Tensor:
     """Return table[plane]: uint8 (N, H, W) to the table's dtype. On the host OpenCV is fastest."""
-    if plane_NHW.device.type == "cpu":
+    if plane_NHW.device.type == "cpu" and len(plane_NHW):
         rows = plane_NHW.contiguous().numpy().reshape(-1, plane_NHW.shape[-1])
         return torch.from_numpy(cv2.LUT(rows, table)).view(plane_NHW.shape)
     return torch.from_numpy(table).to(plane_NHW.device)[plane_NHW.int()]

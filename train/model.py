@@ -118,8 +118,8 @@ class Detector(nn.Module):
         return self.neck(self.backbone(images_NCHW))  # type: ignore[no-any-return]
 
 
-def build_detector(settings: DetectorSettings) -> Detector:
-    """Return a new detector in channels-last layout, drawn from torch's global random state."""
+def build_detector(settings: DetectorSettings, *, channels_last: bool = True) -> Detector:
+    """Return a new detector, drawn from torch's global random state, in one memory layout or the other."""
     detector = Detector(settings)
     for module in detector.modules():
         if isinstance(module, nn.Conv2d):
@@ -129,7 +129,8 @@ def build_detector(settings: DetectorSettings) -> Detector:
             nn.init.normal_(module.weight, std=math.sqrt(2.0 / module.in_channels))
     detector.prob_head.initialise_output(PRIOR)
     detector.thresh_head.initialise_output(0.5)
-    return detector.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    return detector.to(memory_format=layout)  # type: ignore[call-overload, no-any-return]
 
 
 def _upsample(x_NCHW: Tensor, times: int) -> Tensor:

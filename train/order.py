@@ -6,7 +6,8 @@ batches* of `batch_size` samples, one an optimiser step; the processes share eac
 with another number of processes therefore takes the same steps on the same samples.
 
 The last global batch may be short. With `drop_last` it is left out: which samples these are changes with
-every epoch. Without, it comes short; nothing is repeated to fill it.
+every epoch. Without, it comes short; nothing is repeated or padded to fill it, and some processes get a
+sample less, or none. Each has all batches of an epoch nevertheless, so that none waits for another in vain.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class Order:
     """One process's share of a set's global batches.
 
     Rank r takes the samples r, r + world, r + 2 world, ... of each global batch. All ranks have as many of
-    each whole batch; of a short one (without `drop_last`) they may differ by one sample, and a rank that
-    would have none has one batch less.
+    each whole batch; of a short one (without `drop_last`) they may differ by one sample, and some may have
+    none.
 
     Args:
         count: samples in the set.
@@ -83,8 +84,8 @@ class Order:
         self.batch_size, self.shuffle = batch_size, shuffle
         self.rank, self.world = rank, world
         whole, rest = divmod(count, batch_size)
-        self._batches = whole + (not drop_last and rest > rank)
-        if not self._batches and not (rest and not drop_last):
+        self._batches = whole + (not drop_last and rest > 0)
+        if not self._batches:
             raise UsageError(
                 f"a set of {count} samples in batches of {batch_size}",
                 expected="at least one batch",
@@ -92,8 +93,12 @@ class Order:
             )
 
     def __len__(self) -> int:
-        """Return the number of batches an epoch has for this rank."""
+        """Return the number of global batches of an epoch, the same for all ranks."""
         return self._batches
+
+    def size(self, position: int) -> int:
+        """Return the number of samples of global batch `position`, over all ranks."""
+        return min(self.batch_size, self.count - position * self.batch_size)
 
     def epoch(self, epoch: int) -> Numbers:
         """Return all numbers of the set in the order of an epoch."""

@@ -7,7 +7,6 @@ the profiler nothing is measured and nothing waits.
 
 from __future__ import annotations
 
-import os
 import resource
 import sys
 import time
@@ -43,10 +42,10 @@ MEGA = 2**20
 class Profiler(Protocol):
     """What the loop tells of its phases."""
 
-    def span(self, phase: Phase) -> AbstractContextManager[None]:
+    def span(self, phase: Phase, /) -> AbstractContextManager[None]:
         """Return a context whose time is charged to a phase."""
 
-    def step(self, samples: int) -> None:
+    def step(self, samples: int, /) -> None:
         """Count an optimizer attempt."""
 
     def take(self) -> dict[str, float]:
@@ -64,11 +63,11 @@ class NoProfiler:
 
     _nothing: AbstractContextManager[None] = nullcontext()
 
-    def span(self, phase: Phase) -> AbstractContextManager[None]:
+    def span(self, _phase: Phase) -> AbstractContextManager[None]:
         """Return the same empty context for every phase."""
         return self._nothing
 
-    def step(self, samples: int) -> None:
+    def step(self, _samples: int) -> None:
         """Count nothing."""
 
     def take(self) -> dict[str, float]:
@@ -163,7 +162,7 @@ class _Span:
 
     def __enter__(self) -> None:
         self._profiler.settle()
-        self._shown.__enter__()
+        self._shown.__enter__()  # type: ignore[no-untyped-call]
         self._profiler.within.append(0.0)
         self._started = self._profiler.clock()
 
@@ -234,7 +233,7 @@ class Trace:
             self._profile.stop()
             part = self.path.with_suffix(".part.json")
             self._profile.export_chrome_trace(str(part))
-            os.replace(part, self.path)
+            part.replace(self.path)
 
 
 def memory_mb(device: torch.device) -> dict[str, float]:

@@ -80,7 +80,7 @@ class Ranks:
 
         The gradient goes to this rank's own values alone, so that gradients of the weights are to be summed.
         """
-        return values if self.world == 1 else _Total.apply(values)  # type: ignore[no-untyped-call, no-any-return]
+        return values if self.world == 1 else _Total.apply(values)  # type: ignore[no-untyped-call]
 
     def any(self, flag: bool) -> bool:
         """Whether the flag is set in any rank; also how ranks wait for each other."""
@@ -131,7 +131,7 @@ class Ranks:
         values = [weight.grad for weight in model.parameters() if weight.grad is not None]
         statistics = list(_own_statistics(model))
         together = torch.cat([value.reshape(-1).float() for value in [*values, *statistics]])
-        united = _summed(together).split([value.numel() for value in [*values, *statistics]])
+        united = torch.split(_summed(together), [value.numel() for value in [*values, *statistics]])
         for value, part in zip(values, united, strict=False):
             value.copy_(part.view_as(value))
         for value, part in zip(statistics, united[len(values) :], strict=True):
@@ -172,7 +172,7 @@ class _Total(torch.autograd.Function):
         return _summed(values)
 
     @staticmethod
-    def backward(_context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
         return gradient
 
 

@@ -116,8 +116,12 @@ class Stream:
         self._members = [name for name in columns if name not in MEMBERS_NOT_READ]
 
     def __len__(self) -> int:
-        """Return the number of batches an epoch has for this process."""
+        """Return the number of global batches of an epoch, the same for all processes."""
         return len(self._order)
+
+    def size(self, position: int) -> int:
+        """Return the number of samples of batch `position` of an epoch, over all processes."""
+        return self._order.size(position)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch; ends an iteration that is still open.

@@ -34,7 +34,7 @@ LANES = 16
 _OUTER = 125.01  # levels outside an edge at which 0 begins, with room for rounding
 _REACH = 129.01  # levels inside an edge at which 255 begins, with room for rounding
 _MORE = np.float32(1.0 + 2.0**-22)
-_LESS = np.float32(1.0 - 2.0**-22)
+_LESS = np.float32(2.0**-22 - 1.0)
 _FAR = np.float32(130.0 * 130.0)
 TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
@@ -42,9 +42,10 @@ _DISC = 0.7072  # a disc of this radius, the square root of 1/2, holds a pixel c
 
 # The threshold map by magnitude a, 255 (1 - (a + 1/2) / 108), plus 1/2 for rounding.
 _SLOPE = np.float32(255.0 / LEVELS_PER_T)
-_START = np.float32(255.0 - 255.0 / (2 * LEVELS_PER_T) + 0.5)
+_START = np.float32(255.0 + 0.5)
 
 _ZERO = np.float32(0.0)
+_HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _INSIDE = np.float32(ZERO_LEVEL)
 _JUST_OUTSIDE = np.float32(ZERO_LEVEL - 1)
@@ -189,7 +190,7 @@ def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scra
     _fill_inside(len(points_V2), tile, scratch, scratch.inside, 0, tile.width, 1)
     if fused:
         return _quantise(tile.rows * tile.width, scratch, _SLOPE, _START)
-    return _quantise(tile.rows * tile.width, scratch, -_ONE, _ZERO)
+    return _quantise(tile.rows * tile.width, scratch, -_ONE, -_HALF)
 
 
 @kernel
@@ -327,15 +328,12 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
     squares, inside, levels, values = scratch.squares, scratch.inside, scratch.levels, scratch.values
     greatest = np.uint8(0)
     for i in range(size):
-        is_inside = inside[u64(i)] != 0
-        distance = np.float32(sqrt(squares[u64(i)])) * (_MORE if is_inside else _LESS)
-        whole = np.float32(np.int32(distance))
-        magnitude = whole if is_inside or whole < distance else whole - _ONE
-        magnitude = magnitude if magnitude < _TOP else _TOP
-        level = _INSIDE + magnitude if is_inside else _JUST_OUTSIDE - magnitude
+        q = np.float32(sqrt(squares[u64(i)])) * (_MORE if inside[u64(i)] != 0 else _LESS)
+        cell = np.floor(q)
+        cell = cell if cell < _TOP else _TOP
+        level = cell + _INSIDE
         level = level if level > _ZERO else _ZERO
-        # On an edge the magnitude outside is -1, its level that of 0.
-        value = start - slope * (magnitude if magnitude > _ZERO else _ZERO)
+        value = start - slope * abs(cell + _HALF)
         value = value if value > _ZERO else _ZERO
         byte = np.uint8(np.int32(level))
         levels[u64(i)] = byte

@@ -80,6 +80,25 @@ def locate(root: Path, path: ImagePath) -> Path:
     raise UnusableError(f"image {path.key!r} does not exist below the source root")
 
 
+def check_file(root: Path, file: Path) -> None:
+    """Check that an annotation file is one, and that no link below the root leads out of it.
+
+    Raises:
+        UnusableError: a folder, a pipe, a device, a circle of links, or a link that leaves the root. What the
+            configuration itself places outside the root is believed.
+    """
+    try:
+        leaves = not file.resolve(strict=True).is_relative_to(root.resolve())
+        regular = file.is_file()
+    except (OSError, RuntimeError) as error:
+        raise UnusableError(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    below = Path(os.path.abspath(file)).is_relative_to(os.path.abspath(root))  # noqa: PTH100
+    if not regular:
+        raise UnusableError("expected a file, found a folder, a pipe or a device")
+    if leaves and below:
+        raise UnusableError("expected a file, found a link that leaves the source root")
+
+
 def relative_name(root: Path, file: Path) -> str:
     """Return a file's path relative to the root, for messages: the same wherever the root lies."""
     return printable(Path(os.path.relpath(file, root)).as_posix())

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from formats.errors import SourceError
 from formats.sample import Points
-from pipeline.sources.image_paths import relative_name
+from pipeline.sources.image_paths import check_file, relative_name
 from pipeline.sources.reading import make_entry, parse_json
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import SourceSettings
@@ -37,22 +35,38 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
         SourceError: nothing matches.
     """
     pattern = str(settings.splits[split])
-    if (settings.root / pattern).is_dir():
-        pattern = os.path.join(glob.escape(pattern), "*.json")  # noqa: PTH118
-    names = sorted(glob.glob(pattern, root_dir=settings.root, recursive=True))  # noqa: PTH207
-    if not names:
+    try:
+        files = _matching(settings.root, pattern)
+        found = "none"
+    except (OSError, ValueError, LookupError) as error:
+        files, found = [], str(error)
+    if not files:
         raise SourceError(
             f"split {split!r}",
-            expected=f"Labelme files matching {pattern!r} below {settings.root}",
-            found="none",
+            expected=f"Labelme files matching {pattern[:200]!r} below {settings.root}",
+            found=found,
             next_step="mend source.splits",
         )
-    return (_entry(settings, settings.root / name) for name in names)
+    return (_entry(settings, file) for file in files)
+
+
+def _matching(root: Path, pattern: str) -> list[Path]:
+    """Return the files that match a pattern, hidden ones left out; `**` does not follow links."""
+    folder = root / pattern
+    if folder.is_dir():
+        return sorted(_shown(folder.glob("*.json")))
+    start = Path(folder.anchor if Path(pattern).is_absolute() else root)
+    return sorted(_shown(start.glob(str(Path(pattern).relative_to(Path(pattern).anchor)))))
+
+
+def _shown(files: Iterable[Path]) -> Iterator[Path]:
+    return (file for file in files if not file.name.startswith("."))
 
 
 def _entry(settings: SourceSettings, file: Path) -> Entry:
     where = relative_name(settings.root, file)
     try:
+        check_file(settings.root, file)
         page = json_object(parse_json(file.read_bytes()), "the file")
         image = json_text(page.get("imagePath"), "imagePath")
     except OSError as error:

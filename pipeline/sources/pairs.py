@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from formats.errors import SourceError
-from pipeline.sources.image_paths import image_path, locate, relative_name
+from pipeline.sources.image_paths import check_file, image_path, locate, relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_bytes, text_lines
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import FolderPair, SourceSettings
@@ -54,7 +54,10 @@ def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Ite
 def _pair_entry(root: Path, image: str, gt_file: Path, parse: ParseText, folder: str | None = None) -> Entry:
     def texts() -> tuple[SourceText, ...]:
         try:
+            check_file(root, gt_file)
             data = gt_file.read_bytes()
+        except UnusableError as error:
+            raise UnusableError(f"its annotation: {error.reason}") from None
         except OSError as error:
             raise UnusableError(f"its annotation cannot be read: {error.strerror}") from None
         return parse(data)

@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 
 # nan and inf count as numbers, so that they are refused as coordinates rather than taken for a transcription.
-_NUMBER = re.compile(r"\s*([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf))\s*", re.I)
+_NUMBER = re.compile(
+    r"\s*([+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:nan|inf))\s*", re.I
+)
 
 
 def leading_numbers(fields: Sequence[str]) -> list[float]:

@@ -12,6 +12,7 @@ from pipeline.polygons import MAX_VERTICES
 from pipeline.sources.record import SourceText, UnusableError, read_only
 
 MAX_COORDINATE = 1e6
+MAX_SIDE = 1 << 31
 
 
 def coordinate(value: Any, what: str) -> float:
@@ -107,7 +108,8 @@ def json_flag(value: Any, what: str) -> bool:
 
 def stated_size(height: Any, width: Any) -> tuple[int, int] | None:
     """Return (height, width) where both are positive whole numbers, else None: nothing was stated."""
-    if all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in (height, width)):
+    sides = (height, width)
+    if all(isinstance(side, int) and not isinstance(side, bool) and 0 < side < MAX_SIDE for side in sides):
         return (height, width)
     return None
 

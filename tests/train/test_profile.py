@@ -49,8 +49,7 @@ def test_a_span_that_fails_is_closed() -> None:
     clock = Clock()
     profiler = PhaseProfiler(CPU, clock=clock)
     with pytest.raises(KeyError), profiler.span("forward"):
-        clock.now += 1.0
-        raise KeyError
+        {}["nothing"]
     with profiler.span("backward"):
         clock.now += 2.0
     assert profiler.take()["backward/mean_ms"] == pytest.approx(2000.0)

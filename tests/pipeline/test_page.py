@@ -1,0 +1,85 @@
+"""One page to one sample: what is read is what was planned, and lies where its annotation says."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from made_pages import made_page
+
+from formats.errors import SampleError, TextshardsError
+from formats.manifest import SetSettings
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
+from pipeline.page import make_sample
+from pipeline.sources.record import SourceRecord, SourceText
+
+SETTINGS = SetSettings(
+    geometry=GeometrySpec(canvas=(96, 128)),
+    targets=TargetsSpec(),
+    encoding=EncodingSpec(),
+    layout=LayoutSpec(),
+    renderer=1,
+)
+BOX = np.array([[10.0, 8], [90, 8], [90, 28], [10, 28]])
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> SourceRecord:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(made_page(0))
+    return SourceRecord("a.jpg", "train", path, (SourceText(BOX, False, "A"),), "list:1", (96, 128))
+
+
+def digest(record: SourceRecord) -> str:
+    return hashlib.sha256(record.image.read_bytes()).hexdigest()
+
+
+def test_page_maps_and_meta_belong_together(record: SourceRecord) -> None:
+    sample = make_sample(record, digest(record), SETTINGS, 10**6)
+    assert sample.meta.source_size == (96, 128)
+    np.testing.assert_array_equal(sample.meta.texts[0].polygon_V2, BOX)  # the canvas has the page's size
+    dark_HW = sample.image_HWC.mean(axis=2) < 120
+    maps = sample.maps.target_maps(0.4)  # type: ignore[union-attr]
+    inside = maps.prob_HW.astype(bool)
+    assert inside.any()
+    assert dark_HW[inside].all()
+
+
+def test_an_image_that_changed_since_the_plan_is_refused(record: SourceRecord) -> None:
+    planned = digest(record)
+    record.image.write_bytes(made_page(1))
+    with pytest.raises(TextshardsError, match=r"a\.jpg") as caught:
+        make_sample(record, planned, SETTINGS, 10**6)
+    assert not isinstance(caught.value, SampleError)  # not the page's fault: nothing to quarantine
+
+
+def test_an_image_that_vanished_is_refused(record: SourceRecord) -> None:
+    planned = digest(record)
+    record.image.unlink()
+    with pytest.raises(TextshardsError, match="cannot be read any more"):
+        make_sample(record, planned, SETTINGS, 10**6)
+
+
+def test_an_annotation_made_on_another_size_is_unusable(record: SourceRecord) -> None:
+    other = replace(record, stated_size=(100, 128))
+    with pytest.raises(SampleError, match="another size"):
+        make_sample(other, digest(record), SETTINGS, 10**6)
+
+
+def test_an_annotation_made_before_exif_turned_the_page_is_unusable_and_says_so(
+    record: SourceRecord,
+) -> None:
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0"
+    data = record.image.read_bytes()
+    record.image.write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    assert cv2.imread(str(record.image)).shape[:2] == (128, 96)
+    with pytest.raises(SampleError, match="another size") as caught:
+        make_sample(record, digest(record), SETTINGS, 10**6)
+    assert "geometry.exif=ignore" in caught.value.found
+    geometry = SETTINGS.geometry.model_copy(update={"exif": "ignore"})
+    ignoring = SETTINGS.model_copy(update={"geometry": geometry})
+    assert make_sample(record, digest(record), ignoring, 10**6).meta.source_size == (96, 128)
