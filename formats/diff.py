@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
@@ -23,6 +25,7 @@ from formats.manifest import (
     read_shard_manifest,
 )
 from formats.provenance import build_rate, compare_provenance, read_provenance
+from formats.remote import RemoteSet, is_url
 from formats.set_diff import Side, compare
 
 
@@ -33,24 +36,33 @@ class LoadedSet:
     Attributes:
         manifest: the set's manifest.
         folder: where its shards' manifests lie; None where there is only a manifest file.
+        remote: where they are fetched from first, for a set at a URL.
         provenance: what its build recorded, if it lies there.
     """
 
     manifest: SetManifest
     folder: Path | None
     provenance: dict[str, Any] | None
+    remote: RemoteSet | None = None
+
+    def load_shard(self, entry: ShardEntry) -> ShardManifest:
+        """Read the manifest of one of its shards."""
+        assert self.folder is not None
+        if self.remote is not None:
+            self.remote.fetch(entry.manifest.path)
+        return read_shard_manifest(self.folder, entry)
 
 
 @click.command("formats.diff", context_settings={"max_content_width": 100})
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a")
+@click.argument("b")
 @click.option("--json", "to_json", is_flag=True, help="the difference as JSON on stdout (docs/format.md)")
-def main(a: Path, b: Path, to_json: bool) -> int:
+def main(a: str, b: str, to_json: bool) -> int:
     """Compare two sets of shards: A as it is, B as it should be.
 
-    A and B are folders or manifest files. Shown are settings, samples and shards that differ, and what
-    turning A into B costs. Who made a set, when and with which library versions is shown apart: it
-    invalidates nothing.
+    A and B are folders, manifest files or URLs of either. Shown are settings, samples and shards that
+    differ, and what turning A into B costs. Who made a set, when and with which library versions is
+    shown apart: it invalidates nothing.
 
     Ends with 0 where they are the same, 1 where they differ, 2 where it could not tell.
 
@@ -67,29 +79,47 @@ def main(a: Path, b: Path, to_json: bool) -> int:
     return 0 if compared.diff.same else 1
 
 
-def compare_paths(a: Path, b: Path) -> Compared:
-    """Compare two sets, each a folder or a manifest file.
+def compare_paths(a: str | Path, b: str | Path) -> Compared:
+    """Compare two sets, each a folder, a manifest file, or the URL of either.
 
     Raises:
         SetError: one of them is no set, is damaged, or is of another version.
     """
-    one, other = load_set(a), load_set(b)
-    folders = {"a": one.folder, "b": other.folder}
+    with TemporaryDirectory() as scratch:
+        sides: dict[Side, LoadedSet] = {
+            "a": load_place(str(a), Path(scratch) / "a"),
+            "b": load_place(str(b), Path(scratch) / "b"),
+        }
+        return _compare(str(a), str(b), sides)
+
+
+def _compare(a: str, b: str, sides: Mapping[Side, LoadedSet]) -> Compared:
+    one, other = sides["a"], sides["b"]
 
     def load_shard(side: Side, entry: ShardEntry) -> ShardManifest:
-        folder = folders[side]
-        assert folder is not None
-        return read_shard_manifest(folder, entry)
+        return sides[side].load_shard(entry)
 
     complete = one.folder is not None and other.folder is not None
     return Compared(
-        names=(str(a), str(b)),
+        names=(a, b),
         a=one.manifest,
         b=other.manifest,
         diff=compare(one.manifest, other.manifest, load_shard if complete else None),
         rate=build_rate(other.provenance) or build_rate(one.provenance),
         provenance=compare_provenance(one.provenance, other.provenance),
     )
+
+
+def load_place(place: str, scratch: Path) -> LoadedSet:
+    """Load a set to compare by its path or URL; of a URL, manifests are fetched into `scratch`.
+
+    Raises:
+        SetError: there is no set, or it is damaged or of another version.
+    """
+    if not is_url(place):
+        return load_set(Path(place))
+    remote = RemoteSet(place, scratch)
+    return LoadedSet(read_set_manifest(scratch), scratch, read_provenance(scratch), remote)
 
 
 def load_set(path: Path) -> LoadedSet:

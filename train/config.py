@@ -91,6 +91,9 @@ class TrainerSettings(Section):
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto: cuda where there is one"
     )
     threads: int = Field(0, ge=0, le=1024, description="of torch on the CPU; 0: as many as cores")
+    sync_batchnorm: bool = Field(
+        False, description="with several processes on GPUs: batch norms over the global batch"
+    )
     deterministic: bool = Field(False, description="refuse operations that do not repeat to the bit")
     channels_last: bool = Field(True, description="memory layout of the network; false: channels first")
     compile: Literal["inductor", "cudagraphs", "aot_eager", "eager"] | None = Field(

@@ -12,6 +12,7 @@ from formats.sample import Bytes
 from formats.shards import ShardSet
 from train.augment import AugmentSettings, Side, draw_for
 from train.batch import PLANES, Slot
+from train.cache import Decoded, PageCache
 from train.warp import Warper, Window
 
 
@@ -23,18 +24,26 @@ class Decoder:
         crop: height, width of what comes out with augmentation; without, pages come whole.
         augment: how pages are augmented; None: as stored.
         seed: of the run.
+        cache_bytes: of decoded pages to keep for later epochs, at most; only with augmentation.
     """
 
     def __init__(
-        self, shard_set: ShardSet, *, crop: Side | None, augment: AugmentSettings | None, seed: int
+        self,
+        shard_set: ShardSet,
+        *,
+        crop: Side | None,
+        augment: AugmentSettings | None,
+        seed: int,
+        cache_bytes: int = 0,
     ) -> None:
         self.shard_set, self.augment, self.seed = shard_set, augment, seed
         self.size: Side = shard_set.canvas if augment is None or crop is None else crop
         self.planes = PLANES[shard_set.encoding.maps]
+        self.cache = PageCache(cache_bytes)
         self._memory = threading.local()
 
-    def __call__(self, slot: Slot, row: int, number: int, epoch: int) -> None:
-        """Put a sample into a row of a slot.
+    def __call__(self, slot: Slot, row: int, number: int, epoch: int) -> bool:
+        """Put a sample into a row of a slot; return whether its shard was read for it.
 
         Raises:
             DamageError, SetError: the sample's bytes are not those that were written; names its key.
@@ -42,8 +51,11 @@ class Decoder:
         try:
             if self.augment is None:
                 self._whole(slot, row, number)
-            else:
-                self._augmented(slot, row, number, epoch, self.augment)
+                return True
+            kept = self.cache.get(number)
+            page = kept or self._read(number)
+            self._augmented(slot, row, number, epoch, page, self.augment)
+            return kept is None
         except TextshardsError:
             raise
         except Exception as error:
@@ -56,16 +68,23 @@ class Decoder:
         for name in self.planes:
             _put_whole(planes.get(name), slot.plane(name, row))
 
-    def _augmented(self, slot: Slot, row: int, number: int, epoch: int, settings: AugmentSettings) -> None:
+    def _read(self, number: int) -> Decoded:
         scratch = self._scratch()
         image_HWC = self.shard_set.image(number, scratch.image_HWC)
-        planes = self.shard_set.planes(number, scratch.planes)
+        page = Decoded(image_HWC, self.shard_set.planes(number, scratch.planes))
+        self.cache.offer(number, page)
+        return page
+
+    def _augmented(
+        self, slot: Slot, row: int, number: int, epoch: int, page: Decoded, settings: AugmentSettings
+    ) -> None:
+        planes = page.planes
         draw = draw_for(self.shard_set.key(number), planes, settings, self.seed, epoch, self.size)
-        warper = scratch.warper
+        warper = self._scratch().warper
         window = warper.window(draw.matrix_23)
         out = {name: slot.plane(name, row) for name in self.planes}
         first = "distance" if "distance" in planes else "thresh"
-        warper.page(window, image_HWC, planes[first], draw.color_34, slot.image(row), out[first])
+        warper.page(window, page.image_HWC, planes[first], draw.color_34, slot.image(row), out[first])
         self._others(warper, window, planes, out)
 
     @staticmethod

@@ -23,9 +23,11 @@ from train.loop import Loop
 from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
+from train.order import random_key
 from train.precision import Precision
 from train.profile import OFF, PhaseProfiler, Profiler
 from train.provenance import changed_settings, versions
+from train.ranks import ALONE, Ranks
 from train.records import Position, Records, Sink
 from train.seeding import seed_generators
 from train.stream import Stream
@@ -65,14 +67,15 @@ class Experiment:
         config: the run's configuration.
         shards: the set's folder.
         folder: the run's folder.
+        ranks: the processes of the run; each opens it alike.
 
     Raises:
         TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
     """
 
-    def __init__(self, config: TrainConfig, shards: Path, folder: Path) -> None:
-        self.config, self.folder = config, folder
-        self.device = device_of(config.trainer.device)
+    def __init__(self, config: TrainConfig, shards: Path, folder: Path, ranks: Ranks = ALONE) -> None:
+        self.config, self.folder, self.ranks = config, folder, ranks
+        self.device = ranks.device(device_of(config.trainer.device))
         self.train_set = ShardSet(shards, config.data.train)
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
@@ -85,6 +88,8 @@ class Experiment:
             torch.set_num_threads(config.trainer.threads)
         detector = build_detector(config.model, channels_last=config.trainer.channels_last)
         self.detector = detector.to(self.device)
+        if config.trainer.sync_batchnorm and not config.model.freeze_batch_norm:
+            ranks.synchronise_batch_norm(self.detector, self.device)
         self.precision = Precision(config.trainer.precision, self.device)
         self.task = self._task()
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
@@ -118,11 +123,19 @@ class Experiment:
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
+            ranks=self.ranks,
         )
 
     def _task(self) -> DetectionTask:
         config, targets = self.config, self.manifest.settings.targets
-        stream = Stream(self.train_set, config.data.stream, seed=config.seed, augment=config.data.augment)
+        stream = Stream(
+            self.train_set,
+            config.data.stream,
+            seed=config.seed,
+            augment=config.data.augment,
+            rank=self.ranks.rank,
+            world=self.ranks.world,
+        )
         return DetectionTask(
             detector=self.detector,
             stream=stream,
@@ -135,6 +148,7 @@ class Experiment:
             device=self.device,
             channels_last=config.trainer.channels_last,
             compiler=config.trainer.compile,
+            ranks=self.ranks,
         )
 
     def ratio_at(self, epoch: int) -> float:
@@ -155,7 +169,7 @@ class Experiment:
         """Train to the end, or until `stop` says so; write records and checkpoints as it goes.
 
         Args:
-            stop: asked after each step.
+            stop: asked after each step; of several processes all stop where one is told to.
             resume: go on with the run in the folder.
             changed_set: go on although the set is another than the run began with. The epoch that was under
                 way begins again: which of its pages were learnt from says nothing of the new set.
@@ -163,13 +177,14 @@ class Experiment:
         Raises:
             TextshardsError: damage in a shard; numbers that are not finite; nothing to resume.
         """
-        self.stop = stop
+        self.stop = lambda: self.ranks.any(stop())
         state = self._resumed(changed_set) if resume else None
-        self.folder.mkdir(parents=True, exist_ok=True)
-        save_config(self.config, self.folder / "config.yaml")
+        if self.ranks.first:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            save_config(self.config, self.folder / "config.yaml")
         loop = self._loop(state)
         try:
-            finished = loop.run(stop)
+            finished = loop.run(self.stop)
             return Ended(
                 finished,
                 loop.records.position,
@@ -203,10 +218,11 @@ class Experiment:
         config = self.config
         position = Position(**state["position"]) if state else Position()
         wall_s = state["wall_s"] if state else 0.0
+        writes = self.ranks.first
         records = Records(
-            self.folder / METRICS,
+            self.folder / METRICS if writes else None,
             position,
-            self._sinks(position.step, wall_s),
+            self._sinks(position.step, wall_s) if writes else [],
             written=state["records"] if state else 0,
             wall_s=wall_s,
         )
@@ -221,14 +237,25 @@ class Experiment:
             lambda metrics: self._save(loop, metrics),
             WeightAverage(self.detector, decay) if decay else None,
             self._profiler(position.step),
+            self.ranks,
         )
         if state is not None:
             loop.load_state_dict(state)
+        self._start_alike(position)
         return loop
+
+    def _start_alike(self, position: Position) -> None:
+        """See that all processes do the same; what each draws by itself is a function of seed and place."""
+        ranks, settings = self.ranks, self.config.model_dump_json()
+        ranks.check_same("the set", self.manifest.fingerprint)
+        ranks.check_same("the configuration and the place", f"{position.state_dict()} {settings}")
+        ranks.spread(self.detector)
+        if not ranks.first:
+            torch.manual_seed(random_key("rank", self.config.seed, ranks.rank, position.step) >> 64)
 
     def _profiler(self, step: int) -> Profiler:
         profiler: Profiler = OFF
-        if self.config.trainer.profile:
+        if self.config.trainer.profile and self.ranks.first:
             profiler = PhaseProfiler(self.device, self.folder, steps=self.total_steps - step)
         self.task.profiler = profiler
         return profiler
@@ -260,6 +287,8 @@ class Experiment:
         return None if evaluation is None else evaluation.metrics
 
     def _save(self, loop: Loop[Batch], metrics: Mapping[str, float]) -> None:
+        if not self.ranks.first:
+            return
         position = loop.records.position
         about = {
             "metrics": dict(metrics),

@@ -16,6 +16,7 @@ from train.meter import Meter
 from train.optim import set_learning_rate
 from train.precision import Precision
 from train.profile import OFF, Profiler
+from train.ranks import ALONE, Ranks
 from train.records import Records
 from train.seeding import random_state, set_random_state
 
@@ -39,13 +40,16 @@ class Task(Protocol[Batch]):
         """
 
     def size(self, batch: Batch) -> int:
-        """Return the number of samples of a batch."""
+        """Return the number of samples of a batch, over all processes."""
 
     def forward(self, batch: Batch) -> Any:
         """Run the network on a batch; called under autocast."""
 
     def losses(self, output: Any, batch: Batch) -> Mapping[str, Tensor]:
-        """Return float32 scalars by name, computed outside autocast; the one called "loss" is minimised."""
+        """Return float32 scalars by name, computed outside autocast; the one called "loss" is minimised.
+
+        They are of the batch over all processes; each process's gradients are its part of theirs.
+        """
 
     def validate(self) -> Mapping[str, float] | None:
         """Return metrics of the model as it stands; None where it was told to stop on the way."""
@@ -89,6 +93,7 @@ class Loop(Generic[Batch]):
         save: writes a checkpoint, given the metrics of the moment (none between validations).
         average: the weights' running average, evaluated in their place; None for none.
         profiler: what measures the phases.
+        ranks: the processes that take each step together; all run this loop alike.
     """
 
     def __init__(
@@ -102,10 +107,11 @@ class Loop(Generic[Batch]):
         save: Callable[[Mapping[str, float]], None],
         average: WeightAverage | None = None,
         profiler: Profiler = OFF,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.task, self.optimizer, self.precision = task, optimizer, precision
         self.records, self.settings, self.schedule = records, settings, schedule
-        self.save, self.average, self.profiler = save, average, profiler
+        self.save, self.average, self.profiler, self.ranks = save, average, profiler, ranks
         self.meter = Meter()
         self._wait_s = self._busy_s = 0.0
         self.best, self.waited = float("-inf"), 0
@@ -158,6 +164,7 @@ class Loop(Generic[Batch]):
         values = dict(zip(losses, torch.stack(parts).mean(0).tolist(), strict=True))
         self.precision.check_loss(values["loss"])
         with self.profiler.span("optimizer"):
+            self.ranks.unite(self.task.model)
             outcome = self.precision.step(
                 self.optimizer, self.task.model.parameters(), self.settings.clip_norm
             )

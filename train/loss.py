@@ -146,8 +146,8 @@ def kth_greatest(values_M: Tensor, k: int) -> Tensor:
 
 def masked_l1(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Ranks = ALONE) -> Tensor:
     """Return the mean absolute difference where the mask is 1; 0 where it is empty."""
-    difference = ((value_NHW - target_NHW).abs() * mask_NHW).sum()
-    difference, count = ranks.total(torch.stack([difference, mask_NHW.sum()])).unbind()
+    difference_NHW = (value_NHW - target_NHW).abs() * mask_NHW
+    difference, count = ranks.total(torch.stack([difference_NHW.sum(), mask_NHW.sum()]))
     return difference / (count + EPSILON)
 
 
@@ -156,6 +156,6 @@ def dice(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Rank
     value_NHW = value_NHW * mask_NHW
     target_NHW = target_NHW * mask_NHW
     overlap = (value_NHW * target_NHW).sum()
-    sums = ranks.total(torch.stack([overlap, value_NHW.sum(), target_NHW.sum()]))
-    overlap, values, targets = sums.unbind()
+    sums = torch.stack([overlap, value_NHW.sum(), target_NHW.sum()])
+    overlap, values, targets = ranks.total(sums)
     return 1.0 - 2.0 * overlap / (values + targets + EPSILON)

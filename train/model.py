@@ -28,6 +28,11 @@ class DetectorSettings(Section):
     backbone: BackboneName = Field("resnet18", description="depth of the trunk")
     width: int = Field(64, ge=8, le=128, multiple_of=8, description="of the trunk; 64 published, 32 for CPUs")
     inner: int = Field(256, ge=16, le=512, multiple_of=4, description="channels of the pyramid; 64 for CPUs")
+    freeze_batch_norm: bool = Field(
+        False,
+        description="norms use the statistics they came with, of published weights or of a run gone on with, "
+        "instead of the batch's; scale and shift still learn",
+    )
 
 
 class Logits(NamedTuple):
@@ -100,6 +105,15 @@ class Detector(nn.Module):
         self.neck = FeaturePyramid(self.backbone.channels, settings.inner)
         self.prob_head = Head(settings.inner)
         self.thresh_head = Head(settings.inner)
+
+    def train(self, mode: bool = True) -> Detector:
+        """Set training or evaluation mode; frozen batch norms stay in evaluation mode."""
+        super().train(mode)
+        if self.settings.freeze_batch_norm:
+            for module in self.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
+        return self
 
     def forward(self, images_NCHW: Tensor) -> Logits:
         """Return both heads' logits: what training needs."""

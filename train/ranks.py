@@ -112,6 +112,23 @@ class Ranks:
                 next_step="start all processes with one command line, on the same files",
             )
 
+    def synchronise_batch_norm(self, model: nn.Module, device: torch.device) -> None:
+        """Let batch norms compute their statistics over the global batch.
+
+        Raises:
+            UsageError: there are several processes, and they are not on GPUs.
+        """
+        if self.world == 1:
+            return
+        if device.type != "cuda":
+            raise UsageError(
+                "trainer.sync_batchnorm",
+                expected="processes on GPUs: torch synchronises batch norms there alone",
+                found=f"trainer.device={device.type}",
+                next_step="leave it out, or set model.freeze_batch_norm=true",
+            )
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+
     def spread(self, model: nn.Module) -> None:
         """Give every rank the weights and buffers of rank 0."""
         if self.world == 1:

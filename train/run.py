@@ -40,7 +40,9 @@ def main(
       python -m train.run --shards sets/sroie --config configs/train_sroie.yaml exp_name=sroie
       python -m train.run --shards sets/sroie trainer.max_epochs=1 trainer.limit_train_batches=1
       python -m train.run --shards sets/sroie --resume runs/sroie
+      torchrun --nproc-per-node 2 -m train.run --shards sets/sroie exp_name=two_processes
     """
+    from train.ranks import joined
     from train.run_folder import open_run
     from train.stopping import StopRequest
     from train.summary import describe, write_summary
@@ -48,11 +50,16 @@ def main(
     if changed_set and resume is None:
         raise click.UsageError("--changed-set goes with --resume")
     overrides += ("trainer.profile=true",) if profile else ()
-    experiment = open_run(shards, config_path, overrides, weights=weights, resume=resume, replace=replace)
-    click.echo(describe(experiment), err=True)
-    with StopRequest() as stop:
-        ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
-    click.echo(write_summary(experiment, ended).text())
+    with joined() as ranks:
+        experiment = open_run(
+            shards, config_path, overrides, weights=weights, resume=resume, replace=replace, ranks=ranks
+        )
+        if ranks.first:
+            click.echo(describe(experiment), err=True)
+        with StopRequest(tells=ranks.first) as stop:
+            ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
+        if ranks.first:
+            click.echo(write_summary(experiment, ended).text())
     return stop.exit_code
 
 

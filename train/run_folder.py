@@ -10,6 +10,7 @@ from formats.errors import UsageError
 from formats.settings import read_yaml
 from train.config import changed_config, load_config
 from train.experiment import METRICS, Experiment
+from train.ranks import ALONE, Ranks
 
 CONFIG = "config.yaml"
 
@@ -22,6 +23,7 @@ def open_run(
     weights: Path | None = None,
     resume: Path | None = None,
     replace: bool = False,
+    ranks: Ranks = ALONE,
 ) -> Experiment:
     """Open the run that a command line means; nothing is written but that `replace` removes an old run.
 
@@ -32,6 +34,7 @@ def open_run(
         weights: file to start the trunk from.
         resume: folder of a run to go on with: its configuration, with the overrides.
         replace: remove an earlier run of the same name.
+        ranks: the processes of the run; each opens it alike.
 
     Raises:
         UsageError: settings that do not fit, or a folder that holds a run already.
@@ -44,18 +47,21 @@ def open_run(
                 expected="no --config, --weights or --replace beside it",
                 next_step="the run's own configuration holds; change it with key=value words",
             )
-        return Experiment(changed_config(read_yaml(resume / CONFIG), overrides), shards, resume)
+        return Experiment(changed_config(read_yaml(resume / CONFIG), overrides), shards, resume, ranks)
     config = load_config(config_path, overrides)
     folder = config.run_folder
-    experiment = Experiment(config, shards, folder)
-    if (folder / METRICS).exists() or (folder / CONFIG).exists():
-        if not replace:
-            raise UsageError(
-                f"run folder {folder}",
-                expected="a new one",
-                found="an earlier run",
-                next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
-            )
+    experiment = Experiment(config, shards, folder, ranks)
+    earlier = (folder / METRICS).exists() or (folder / CONFIG).exists()
+    if earlier and not replace:
+        raise UsageError(
+            f"run folder {folder}",
+            expected="a new one",
+            found="an earlier run",
+            next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
+        )
+    # All have looked before one of them changes what is seen.
+    ranks.any(False)
+    if earlier and ranks.first:
         shutil.rmtree(folder)
     if weights is not None:
         experiment.load_backbone(weights)

@@ -14,12 +14,15 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class StopRequest:
     """Notes the first signal while its block runs; the second interrupts at once.
 
+    Args:
+        tells: whether it says so on stderr; of several processes one is enough.
+
     Attributes:
         signal: the number of the signal that asked; 0 where none has.
     """
 
-    def __init__(self) -> None:
-        self.signal = 0
+    def __init__(self, *, tells: bool = True) -> None:
+        self.signal, self._tells = 0, tells
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -36,7 +39,8 @@ class StopRequest:
         if self.signal:
             raise KeyboardInterrupt
         self.signal = number
-        click.echo("stopping: this step is finished and saved first; once more to leave at once", err=True)
+        if self._tells:
+            click.echo("stopping: this step is finished and saved first; once more: at once", err=True)
 
     def asked(self) -> bool:
         """Whether a signal has come."""

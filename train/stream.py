@@ -22,6 +22,7 @@ from formats.shards import ShardSet
 from formats.spec import Section, Side
 from train.augment import AugmentSettings
 from train.batch import Batch, Slot
+from train.cache import PageCache
 from train.decode import Decoder
 from train.order import Numbers, Order
 
@@ -38,6 +39,9 @@ class StreamSettings(Section):
         (640, 640), description="height, width of training crops; null: the canvas. Evaluation: whole pages"
     )
     drop_last: bool = Field(True, description="leave out a short last batch; others are left out next epoch")
+    cache_mb: int = Field(
+        0, ge=0, description="MiB of decoded pages that each process keeps for later epochs; 0: none"
+    )
 
 
 @dataclass
@@ -48,11 +52,13 @@ class Statistics:
         wait_s: seconds the consumer waited for a batch.
         samples: samples streamed.
         bytes_read: bytes of the shards read for them.
+        cached: samples that came from memory instead.
     """
 
     wait_s: float = 0.0
     samples: int = 0
     bytes_read: int = 0
+    cached: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ class _Pending:
     slot: Slot
     numbers: tuple[int, ...]
     position: int
-    rows: list[Future[None]]
+    rows: list[Future[bool]]
 
 
 class Stream:
@@ -70,7 +76,7 @@ class Stream:
 
     With `augment`, crops in the order of a full permutation by (seed, epoch); without, whole pages as stored
     in the order of the set, for evaluation. See `train.order` for what processes share and `train.augment`
-    for what is drawn. Memory: (prefetch + 1) batches, and the decoded page and planes of each thread.
+    for what is drawn. Memory: (prefetch + 1) batches, the decoded page and planes of each thread, the cache.
 
     OpenCV is told to use one thread a call, in the whole process: the threads here do better.
 
@@ -109,7 +115,9 @@ class Stream:
             rank=rank,
             world=world,
         )
-        self._decoder = Decoder(shard_set, crop=settings.crop, augment=augment, seed=seed)
+        self._decoder = Decoder(
+            shard_set, crop=settings.crop, augment=augment, seed=seed, cache_bytes=settings.cache_mb << 20
+        )
         self._slots: list[Slot] = []
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
         columns = shard_set.shards[0].columns if shard_set.shards else {}
@@ -122,6 +130,11 @@ class Stream:
     def size(self, position: int) -> int:
         """Return the number of samples of batch `position` of an epoch, over all processes."""
         return self._order.size(position)
+
+    @property
+    def cache(self) -> PageCache:
+        """The decoded pages kept in memory."""
+        return self._decoder.cache
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch; ends an iteration that is still open.
@@ -179,11 +192,9 @@ class Stream:
 
     def _finish(self, pending: _Pending) -> Batch:
         started = time.perf_counter()
-        for row in pending.rows:
-            row.result()
+        read = [number for number, row in zip(pending.numbers, pending.rows, strict=True) if row.result()]
         self.statistics.wait_s += time.perf_counter() - started
         self.statistics.samples += len(pending.numbers)
-        self.statistics.bytes_read += sum(
-            self._set.stored_bytes(number, self._members) for number in pending.numbers
-        )
+        self.statistics.cached += len(pending.numbers) - len(read)
+        self.statistics.bytes_read += sum(self._set.stored_bytes(number, self._members) for number in read)
         return Batch.of(pending.slot, pending.numbers, pending.position)

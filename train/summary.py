@@ -77,7 +77,8 @@ def describe(experiment: Experiment) -> str:
             f"{weights:.2f} M weights, {trainer.precision} on {experiment.device}",
             f"steps  {trainer.max_epochs} epochs of {len(experiment.task)} batches of "
             f"{config.data.stream.batch_size}, a step on {trainer.accumulate_grad_batches}: "
-            f"{experiment.total_steps} steps; AdamW {config.optim.lr:g}, {config.optim.schedule}",
+            f"{experiment.total_steps} steps; AdamW {config.optim.lr:g}, {config.optim.schedule}"
+            + (f"; {experiment.ranks.world} processes" if experiment.ranks.world > 1 else ""),
             f"run    {experiment.folder}",
         ]
     )
@@ -110,6 +111,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "fallbacks": "none possible",
         "quarantined": len(experiment.manifest.quarantined),
         "best": None if best is None else {"step": best["step"], **best["metrics"]},
+        "processes": experiment.ranks.world,
         "wall_s": round(ended.wall_s, 1),
         "data_wait_share": round(ended.data_wait_share, 4),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

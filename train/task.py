@@ -15,6 +15,7 @@ from train.maps import MapReader, Targets
 from train.model import Detector, Logits
 from train.pixels import normalised
 from train.profile import OFF, Profiler
+from train.ranks import ALONE, Ranks
 from train.stream import Stream
 
 
@@ -35,6 +36,7 @@ class DetectionTask:
         channels_last: memory layout of the pages given to the network; its weights have the same.
         compiler: backend of torch.compile that training steps go through; None: not compiled.
         profiler: what measures the phases.
+        ranks: the processes that share the stream's batches.
     """
 
     detector: Detector
@@ -49,6 +51,7 @@ class DetectionTask:
     channels_last: bool = True
     compiler: str | None = None
     profiler: Profiler = OFF
+    ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
         self.ratio = self.ratio_at(0)
@@ -78,8 +81,8 @@ class DetectionTask:
             self.stream.close()
 
     def size(self, batch: Batch) -> int:
-        """Return the number of pages of a batch."""
-        return len(batch)
+        """Return the number of pages of a batch, over all processes."""
+        return self.stream.size(batch.position)
 
     def forward(self, batch: Batch) -> Logits:
         """Run the detector."""
@@ -87,8 +90,8 @@ class DetectionTask:
         return self._network(images_NCHW if self.channels_last else images_NCHW.contiguous())
 
     def losses(self, output: Logits, batch: Batch) -> Mapping[str, Tensor]:
-        """Return the loss and its parts."""
-        parts = detection_loss(output, self.targets(batch), self.loss)
+        """Return the loss of the global batch and its parts."""
+        parts = detection_loss(output, self.targets(batch), self.loss, self.ranks)
         return {
             "loss": parts.total,
             "loss/prob": parts.prob,

@@ -9,6 +9,7 @@ from formats.shards import ShardSet
 from train.boxes import to_source
 from train.detect import TextFinder
 from train.metrics import truth_of
+from train.ranks import ALONE, Ranks
 from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
 from train.stream import Stream, StreamSettings
 
@@ -32,6 +33,7 @@ class Validation:
         threads: decode threads.
         limit: batches; None for all pages.
         protocols: names of the metrics' protocols.
+        ranks: the processes that share the pages out; each gets the evaluation of all of them.
     """
 
     def __init__(
@@ -42,12 +44,16 @@ class Validation:
         threads: int,
         limit: int | None = None,
         protocols: Sequence[str] = DEFAULT_PROTOCOLS,
+        ranks: Ranks = ALONE,
     ) -> None:
+        together = batch_size * ranks.world
         settings = StreamSettings(
-            batch_size=batch_size, threads=threads, prefetch=2, crop=None, drop_last=False
+            batch_size=together, threads=threads, prefetch=2, crop=None, drop_last=False
         )
-        self.shard_set, self.stream = shard_set, Stream(shard_set, settings, seed=0, augment=None)
-        self.batches = len(self.stream) if limit is None else min(limit, len(self.stream))
+        self.shard_set, self.ranks = shard_set, ranks
+        self.stream = Stream(shard_set, settings, seed=0, augment=None, rank=ranks.rank, world=ranks.world)
+        self.pages = len(shard_set) if limit is None else min(limit * batch_size, len(shard_set))
+        self.batches = -(-self.pages // together)
         self.protocols = {name: PROTOCOLS[name] for name in protocols}
 
     def run(
@@ -56,26 +62,32 @@ class Validation:
         stop: Callable[[], bool] = never,
         advance: Callable[[int], None] = lambda _pages: None,
     ) -> Evaluation | None:
-        """Evaluate; None where `stop` said so on the way. `advance` is told of pages done."""
+        """Evaluate; None where `stop` said so on the way. `advance` is told of pages done.
+
+        Each process asks `stop` equally often.
+        """
         finder.detector.eval()
-        pages: list[Page] = []
+        pages: dict[int, Page] = {}
         stream = self.stream.epoch(0)
         try:
             for _ in range(self.batches):
                 batch = next(stream)
-                pages += self._score(finder, batch.numbers, batch.images_NHWC.numpy())
+                numbers = [number for number in batch.numbers if number < self.pages]
+                pages |= self._score(finder, numbers, batch.images_NHWC.numpy()[: len(numbers)])
                 advance(len(batch))
                 if stop():
                     return None
         finally:
             self.stream.close()
-        return evaluation_of(pages, list(self.protocols))
+        for shared_out in self.ranks.gather(pages):
+            pages |= shared_out
+        return evaluation_of([pages[number] for number in sorted(pages)], list(self.protocols))
 
-    def _score(self, finder: TextFinder, numbers: Sequence[int], images_NHWC: Bytes) -> list[Page]:
-        found = finder.find([finder.fit.apply(image_HWC) for image_HWC in images_NHWC])
-        pages = []
+    def _score(self, finder: TextFinder, numbers: Sequence[int], images_NHWC: Bytes) -> dict[int, Page]:
+        found = finder.find([finder.fit.apply(image_HWC) for image_HWC in images_NHWC]) if numbers else []
+        pages = {}
         for number, detections in zip(numbers, found, strict=True):
             meta = self.shard_set.meta(number)
             on_page = to_source(detections, meta.to_source_23, meta.source_size)
-            pages.append(score_page(meta.key, truth_of(meta), on_page, self.protocols))
+            pages[number] = score_page(meta.key, truth_of(meta), on_page, self.protocols)
         return pages

@@ -1,0 +1,86 @@
+"""Manifests of a set at a URL, fetched into a scratch folder as they are asked for."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import urlopen
+
+from formats.errors import SetError, UsageError
+from formats.manifest import PROVENANCE, SET_MANIFEST
+from formats.storage import inside
+
+SECONDS = 30
+LARGEST = 1 << 30
+"""No manifest is larger; what is, is not fetched to its end."""
+
+
+def is_url(place: str) -> bool:
+    """Tell whether a place is a URL and no path."""
+    return "://" in place
+
+
+class RemoteSet:
+    """The manifests of a set that lies at a URL: http, https, or whatever fsspec and its plug-ins read.
+
+    Args:
+        url: of the set's folder, or of its manifest.
+        scratch: an empty folder that takes what is fetched.
+
+    Raises:
+        SetError: there is no manifest to be had.
+        UsageError: nothing installed reads such a URL.
+    """
+
+    def __init__(self, url: str, scratch: Path) -> None:
+        self.base = url.removesuffix(SET_MANIFEST).rstrip("/")
+        self.folder = scratch
+        self.fetch(SET_MANIFEST)
+        with suppress(SetError):  # a set without provenance is complete
+            self.fetch(PROVENANCE)
+
+    def fetch(self, name: str) -> None:
+        """Fetch a file by its path in the set's folder, unless it was fetched before.
+
+        Raises:
+            SetError: it cannot be had.
+        """
+        path = inside(self.folder, name)
+        if path.exists():
+            return
+        url = f"{self.base}/{quote(name)}"
+        try:
+            data = _read(url)
+        except (OSError, ValueError) as error:
+            answered = isinstance(error, HTTPError) or not isinstance(error, URLError)
+            reason = error if answered else error.reason
+            raise SetError(
+                url,
+                expected="a file of a set, as its manifest names it",
+                found=str(reason) or type(error).__name__,
+                next_step="check the address, and that the server lets you read it",
+            ) from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+def _read(url: str) -> bytes:
+    if urlsplit(url).scheme in ("http", "https"):
+        with urlopen(url, timeout=SECONDS) as answer:
+            data: bytes = answer.read(LARGEST)
+            return data
+    try:
+        import fsspec  # a plug-in for storage, not needed for local sets
+
+        with fsspec.open(url, "rb") as file:
+            stored: bytes = file.read(LARGEST)
+            return stored
+    except ImportError as error:
+        raise UsageError(
+            url,
+            expected="http or https, or fsspec with a plug-in for this kind of storage",
+            found=str(error),
+            next_step="pip install fsspec and its plug-in (s3fs for s3://, gcsfs for gs://)",
+        ) from None
