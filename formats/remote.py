@@ -53,17 +53,24 @@ class RemoteSet:
         url = f"{self.base}/{quote(name)}"
         try:
             data = _read(url)
+        except HTTPError as error:
+            error.close()  # it holds the connection
+            raise _absent(url, str(error)) from None
+        except URLError as error:
+            raise _absent(url, str(error.reason)) from None
         except (OSError, ValueError) as error:
-            answered = isinstance(error, HTTPError) or not isinstance(error, URLError)
-            reason = error if answered else error.reason
-            raise SetError(
-                url,
-                expected="a file of a set, as its manifest names it",
-                found=str(reason) or type(error).__name__,
-                next_step="check the address, and that the server lets you read it",
-            ) from None
+            raise _absent(url, str(error) or type(error).__name__) from None
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
+
+
+def _absent(url: str, found: str) -> SetError:
+    return SetError(
+        url,
+        expected="a file of a set, as its manifest names it",
+        found=found,
+        next_step="check the address, and that the server lets you read it",
+    )
 
 
 def _read(url: str) -> bytes:

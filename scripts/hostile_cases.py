@@ -16,7 +16,7 @@ from typing import Any
 
 import cv2
 import numpy as np
-from hostile_values import NAMES, Rng, json_bytes, leaf, mutated, polygon, yaml_text
+from hostile_values import NAMES, Rng, json_bytes, leaf, mutated, polygon, written, yaml_text
 from made_pages import made_config, made_page, made_pages
 
 from formats.errors import SampleError
@@ -121,7 +121,16 @@ def lay_ground(folder: Path, real: Path | None) -> Ground:
 
 def _made_images() -> Iterator[bytes]:
     rng = np.random.default_rng(5)
-    for shape in ((96, 128, 3), (96, 128), (40, 30, 4), (1, 3000, 3), (3000, 1), (1, 1, 3), (0x101, 7, 3)):
+    for shape in (
+        (96, 128, 3),
+        (96, 128),
+        (40, 30, 4),
+        (1, 3000, 3),
+        (3000, 1),
+        (1, 1, 3),
+        (7, 0x101, 3),
+        (2, 30_000, 3),
+    ):
         for kind in (np.uint8, np.uint16):
             image = rng.integers(0, np.iinfo(kind).max, shape).astype(kind)
             for suffix in (".jpg", ".png", ".bmp", ".tiff", ".webp"):
@@ -220,7 +229,7 @@ def _lines(rng: Rng, data: bytes) -> bytes:
         return mutated(rng, data)
     fields = data.split(b",")
     for _ in range(rng.integers(1, 4)):
-        fields[rng.integers(len(fields))] = str(leaf(rng)).encode("utf-8", "surrogatepass")[:300_000]
+        fields[rng.integers(len(fields))] = written(leaf(rng))[:300_000]
     return b",".join(fields)
 
 
@@ -283,10 +292,7 @@ def config_case(rng: Rng, ground: Ground) -> str:
         name = str(
             rng.choice(["source.root", "source.splits.train", "geometry.canvas", "runtime.workers", "a..b"])
         )
-        value = str(leaf(rng))[:50_000].encode(
-            "utf-8", "surrogateescape" if rng.random() < 0.1 else "replace"
-        )
-        words.append(f"{name}={value.decode('utf-8', 'surrogateescape')}")
+        words.append(f"{name}={written(leaf(rng))[:50_000].decode()}")
     config = load_settings(BuildConfig, path, words)
     with suppress(ValueError, OSError):
         if config.source.root.is_dir() and config.source.root != ground.root:

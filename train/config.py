@@ -108,6 +108,9 @@ class LoggerSettings(Section):
     folder: str = Field("runs", description="run folders lie in it, named by exp_name")
     tensorboard: bool = Field(False, description="event files in the run's folder; needs tensorboard")
     wandb: WandbSettings = WandbSettings()
+    pictures: int = Field(
+        4, ge=0, le=100, description="pages of each validation drawn for TensorBoard and W&B, the first ones"
+    )
 
 
 class TrainConfig(Section):

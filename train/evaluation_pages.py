@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from formats.sample import Points
 from formats.shards import ShardSet
 from train.boxes import Detections
 from train.curves import ScorePoint, plot_precision_recall
 from train.evaluation import EvaluationReport
-from train.overlay import draw_comparison
+from train.pictures import page_picture
 from train.report import ReportRow, Value, write_report
 from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
 
@@ -73,10 +71,6 @@ def above(found: Detections, threshold: float) -> Detections:
 
 
 def _row(page: Page, number: int, protocol: str, shard_set: ShardSet) -> ReportRow:
-    image_HWC = shard_set.image(number)
-    matrix_23 = shard_set.meta(number).to_canvas_23
-    truth = replace(page.truth, polygons=tuple(_moved(p, matrix_23) for p in page.truth.polygons))
-    found = [_moved(polygon_V2, matrix_23) for polygon_V2 in page.found.polygons]
     score = page.scores[protocol]
     values: dict[str, Value] = {
         "precision": score.precision,
@@ -84,10 +78,4 @@ def _row(page: Page, number: int, protocol: str, shard_set: ShardSet) -> ReportR
         "texts": int((~page.truth.ignored_G).sum()),
         "found": len(page.found),
     }
-    width = max(1.5, max(image_HWC.shape[:2]) / 640)
-    picture_HWC = draw_comparison(image_HWC, truth, found, score, width)
-    return ReportRow(page.key, score.hmean, values, picture_HWC)
-
-
-def _moved(polygon_V2: Points, matrix_23: Points) -> Points:
-    return polygon_V2 @ matrix_23[:, :2].T + matrix_23[:, 2]
+    return ReportRow(page.key, score.hmean, values, page_picture(page, number, protocol, shard_set))

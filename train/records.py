@@ -14,9 +14,10 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from formats.errors import DamageError
+from formats.sample import Bytes
 from formats.storage import write_whole
 
 STAMPS = ("global_step", "epoch", "batch", "phase", "wall_s")
@@ -106,6 +107,14 @@ class Sink(Protocol):
         """Take no more."""
 
 
+@runtime_checkable
+class PictureSink(Sink, Protocol):
+    """A sink that takes pictures too."""
+
+    def write_pictures(self, record: Record, pictures: Mapping[str, Bytes]) -> None:
+        """Take (H, W, 3) uint8 RGB pictures by name; the record has their stamps and no values."""
+
+
 class Records:
     """The router: stamps what is logged with the position and writes it to the file and the sinks.
 
@@ -146,9 +155,8 @@ class Records:
         if clash := [name for name in values if name in STAMPS]:
             raise ValueError(f"values cannot be called {clash[0]!r}: that is a stamp")
         self._notice_twice(phase, values)
-        at = self.position
         finite = {name: float(v) if math.isfinite(v) else None for name, v in values.items()}
-        record = Record(at.step, at.epoch, at.batch, phase, round(self.wall_s, 3), finite)
+        record = self._stamped(phase, finite)
         if self._file is not None:
             self._file.write(record.line() + "\n")
             self._file.flush()
@@ -157,7 +165,24 @@ class Records:
             sink.write(record)
         return record
 
-    def _notice_twice(self, phase: str, values: Mapping[str, float]) -> None:
+    @property
+    def takes_pictures(self) -> bool:
+        """Whether a sink wants pictures; `metrics.jsonl` holds none."""
+        return any(isinstance(sink, PictureSink) for sink in self._sinks)
+
+    def log_pictures(self, phase: str, pictures: Mapping[str, Bytes]) -> None:
+        """Give (H, W, 3) uint8 RGB pictures of one phase, at the present position, to the sinks that take them."""
+        self._notice_twice(phase, pictures)
+        record = self._stamped(phase, {})
+        for sink in self._sinks:
+            if isinstance(sink, PictureSink):
+                sink.write_pictures(record, pictures)
+
+    def _stamped(self, phase: str, values: Mapping[str, float | None]) -> Record:
+        at = self.position
+        return Record(at.step, at.epoch, at.batch, phase, round(self.wall_s, 3), values)
+
+    def _notice_twice(self, phase: str, values: Mapping[str, Any]) -> None:
         step, seen = self._at
         seen = seen if step == self.position.step else set()
         if twice := [name for name in values if (phase, name) in seen]:

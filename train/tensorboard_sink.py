@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from formats.errors import UsageError
+from formats.sample import Bytes
 from train.records import Record
 
 
@@ -38,6 +40,11 @@ class TensorBoardSink:
         for name, value in record.values.items():
             if value is not None:
                 self._writer.add_scalar(f"{record.phase}/{name}", value, record.global_step)
+
+    def write_pictures(self, record: Record, pictures: Mapping[str, Bytes]) -> None:
+        """Write pictures as "phase/name" at their step."""
+        for name, image_HWC in pictures.items():
+            self._writer.add_image(f"{record.phase}/{name}", image_HWC, record.global_step, dataformats="HWC")
 
     def close(self) -> None:
         """Flush and close the files."""

@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from formats.errors import UsageError
+from formats.sample import Bytes
 from formats.spec import Section
 from formats.storage import write_whole
 from train.records import Record
@@ -56,6 +57,7 @@ class WandbSink:
                 found="not installed",
                 next_step="pip install wandb, or set logger.wandb.enabled=false",
             ) from None
+        self._image = wandb.Image
         self._run = wandb.init(
             project=settings.project,
             entity=settings.entity,
@@ -70,9 +72,16 @@ class WandbSink:
 
     def write(self, record: Record) -> None:
         """Log a record as a row, its values as "phase/name"."""
-        values = {f"{record.phase}/{name}": v for name, v in record.values.items() if v is not None}
+        self._log(record, {name: value for name, value in record.values.items() if value is not None})
+
+    def write_pictures(self, record: Record, pictures: Mapping[str, Bytes]) -> None:
+        """Log pictures, as a row like any other."""
+        self._log(record, {name: self._image(image_HWC) for name, image_HWC in pictures.items()})
+
+    def _log(self, record: Record, values: Mapping[str, Any]) -> None:
+        row = {f"{record.phase}/{name}": value for name, value in values.items()}
         place = {AXIS: record.global_step, "epoch": record.epoch, "batch": record.batch}
-        self._run.log(values | place | {"wall_s": record.wall_s})
+        self._run.log(row | place | {"wall_s": record.wall_s})
 
     def close(self) -> None:
         """Send what is left."""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from pipeline.sources.record import UnusableError
 
+MAX_LENGTH = 1024
+"""Characters of an image's path; systems open no longer ones than 4,096 bytes."""
 _DRIVE = re.compile(r"[A-Za-z]:")
 
 
@@ -41,6 +43,8 @@ def image_path(folder: str, written: str, only_name: bool = False) -> ImagePath:
         path = path.rsplit("/", 1)[-1]
     if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
         raise UnusableError(f"expected an image path, found one with control characters: {written[:200]!a}")
+    if len(path) > MAX_LENGTH:
+        raise UnusableError(f"expected an image path, found one of {len(path)} characters: {written[:60]!r}")
     if path.startswith("/") or _DRIVE.match(path):
         raise UnusableError(
             f"expected an image path below the source root, found an absolute one: {written!r}"
