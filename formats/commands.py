@@ -38,6 +38,9 @@ def run_command(command: click.Command) -> NoReturn:
         # The interpreter would flush once more at its end, and complain; 1 is what click itself ends with.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except MemoryError:
+        tell_error(TextshardsError("out of memory", next_step="free some, or use fewer workers or threads"))
+        code = 1
     except OSError as error:
         fault = disk_error(error)
         tell_error(fault)

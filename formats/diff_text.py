@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import click
 
-from formats.manifest import SetManifest
+from formats.manifest import SET_MANIFEST, SetManifest
 from formats.provenance import BuildRate, ProvenanceChange
 from formats.set_diff import SetDiff
 
@@ -149,7 +150,14 @@ def _cost(compared: Compared) -> Iterator[str]:
         yield f"  remove   {_plural(len(shards.remove), 'shard')}, {shards.bytes_removed / 1e6:.2f} MB"
     if not shards.rebuild and not shards.remove:
         yield "  write    the set's manifest; no shard changes"
-    yield f"  with     python -m pipeline.build --config FILE --out {compared.names[0]}"
+    yield f"  with     python -m pipeline.build --config FILE --out {_folder(compared.names[0])}"
+
+
+def _folder(name: str) -> str:
+    """Return the folder a build takes for a set that was given as a folder, a manifest file or a URL."""
+    if "://" in name or (name.endswith(".json") and Path(name).name != SET_MANIFEST):
+        return "DIR"
+    return str(Path(name).parent) if Path(name).name == SET_MANIFEST else name
 
 
 def _duration(compared: Compared) -> str:

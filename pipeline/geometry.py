@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from formats.placement import Placement, filter_of, lay_page
 from formats.errors import SampleError
+from formats.placement import Placement, filter_of, lay_page
 from formats.sample import Bytes, Points
 from formats.spec import GeometrySpec
 

@@ -22,6 +22,9 @@ from pipeline.image_header import MAX_PIXELS, ImageHeader, png_chunks, read_head
 
 Exif = Literal["apply", "ignore"]
 
+# What OpenCV prints of a damaged file names no file; the error raised here does.
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+
 
 def image_size(data: bytes, *, exif: Exif = "apply", name: str = "image") -> tuple[int, int]:
     """Return (height, width) in pixels from the header alone, as `read_image` would give them.
@@ -86,7 +89,7 @@ def _decode_jpeg(data: bytes, name: str) -> Bytes:
             rgb_HWC: Bytes = simplejpeg.decode_jpeg(data, "RGB", strict=True)
             return rgb_HWC
         inks_HWC = simplejpeg.decode_jpeg(data, "CMYK", strict=True)
-    except (ValueError, MemoryError) as error:
+    except ValueError as error:
         raise _refused(name, f"a damaged JPEG: {error}") from None
     # Files hold 255 - ink, as Adobe writes them and every common reader takes them.
     return _divide_by_255(inks_HWC[..., :3].astype(np.uint16) * inks_HWC[..., 3:])
@@ -103,6 +106,8 @@ def _decode_other(data: bytes, header: ImageHeader, name: str) -> Bytes:
     try:
         decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
+        if error.code == cv2.Error.StsNoMem:
+            raise MemoryError(error.err) from None
         raise _refused(name, f"a damaged {header.kind.upper()}: {error.err}") from None
     if decoded is None:
         raise _refused(name, f"a damaged {header.kind.upper()}")

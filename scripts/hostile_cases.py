@@ -135,7 +135,9 @@ def _made_images() -> Iterator[bytes]:
             image = rng.integers(0, np.iinfo(kind).max, shape).astype(kind)
             for suffix in (".jpg", ".png", ".bmp", ".tiff", ".webp"):
                 with suppress(cv2.error):
-                    yield cv2.imencode(suffix, image)[1].tobytes()
+                    done, data = cv2.imencode(suffix, image)
+                    if done:
+                        yield data.tobytes()
 
 
 def settings_of(rng: Rng) -> SetSettings:
@@ -293,6 +295,10 @@ def config_case(rng: Rng, ground: Ground) -> str:
             rng.choice(["source.root", "source.splits.train", "geometry.canvas", "runtime.workers", "a..b"])
         )
         words.append(f"{name}={written(leaf(rng))[:50_000].decode()}")
+    if rng.random() < 0.2:
+        folders = {"images": NAMES[rng.integers(len(NAMES))], "gt": NAMES[rng.integers(len(NAMES))]}
+        path.write_text(ground.plain_config)
+        words = ["source.splits.train=" + written(folders).decode()]
     config = load_settings(BuildConfig, path, words)
     with suppress(ValueError, OSError):
         if config.source.root.is_dir() and config.source.root != ground.root:
@@ -333,6 +339,9 @@ def folder_case(rng: Rng, ground: Ground) -> str:
         lambda path: path.write_bytes(LINES["icdar"]),
         lambda path: path.write_bytes(b'{"imagePath": "../images/a.jpg", "shapes": []}'),
     )
+    (root / "images/b.jpg").write_bytes(made_page(2))
+    (root / "gt/b.txt").write_bytes(LINES["icdar"])
+    (root / "gt/b.json").write_bytes(b'{"imagePath": "../images/b.jpg", "shapes": []}')
     for name in ("images/a.jpg", "gt/a.txt", "gt/a.json"):
         traps[rng.integers(len(traps))](root / name)
     for circle in ("round", "about"):

@@ -24,11 +24,13 @@ from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
 from train.order import random_key
+from train.pictures import page_picture
 from train.precision import Precision
 from train.profile import OFF, PhaseProfiler, Profiler
 from train.provenance import changed_settings, versions
 from train.ranks import ALONE, Ranks
 from train.records import Position, Records, Sink
+from train.scoring import Evaluation
 from train.seeding import seed_generators
 from train.stream import Stream
 from train.task import DetectionTask
@@ -219,7 +221,7 @@ class Experiment:
         position = Position(**state["position"]) if state else Position()
         wall_s = state["wall_s"] if state else 0.0
         writes = self.ranks.first
-        records = Records(
+        self.records = records = Records(
             self.folder / METRICS if writes else None,
             position,
             self._sinks(position.step, wall_s) if writes else [],
@@ -284,7 +286,24 @@ class Experiment:
             shrink_ratio,
         )
         evaluation = self.validation.run(finder, self.stop)
-        return None if evaluation is None else evaluation.metrics
+        if evaluation is None:
+            return None
+        self._log_pictures(evaluation, self.validation.shard_set)
+        return evaluation.metrics
+
+    def _log_pictures(self, evaluation: Evaluation, shard_set: ShardSet) -> None:
+        pages = evaluation.pages[: self.config.logger.pictures]
+        if not pages or not self.records.takes_pictures:
+            return
+        protocol = next(iter(evaluation.scores))
+        self.records.log_pictures(
+            "val",
+            {
+                f"page/{page.key}": page_picture(page, number, protocol, shard_set)
+                for page in pages
+                if (number := shard_set.find(page.key)) is not None
+            },
+        )
 
     def _save(self, loop: Loop[Batch], metrics: Mapping[str, float]) -> None:
         if not self.ranks.first:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -21,13 +22,22 @@ PATH = click.Path(path_type=Path)
     metavar="H W",
     help="the one page size it takes (default: any multiples of 32)",
 )
-@click.option("--bgr", is_flag=True, help="for tools that give channels as OpenCV reads them, blue first")
-def main(checkpoint: Path, out: Path, size: tuple[int, int] | None, bgr: bool) -> None:
+@click.option(
+    "--for",
+    "tools",
+    type=click.Choice(["any", "paddle", "opencv"]),
+    default="any",
+    show_default=True,
+    help="paddle: BGR, as PaddleOCR and its kin give it; opencv: cv2.dnn.TextDetectionModel_DB",
+)
+def main(
+    checkpoint: Path, out: Path, size: tuple[int, int] | None, tools: Literal["any", "paddle", "opencv"]
+) -> None:
     """Write a checkpoint's probability map as ONNX, as tools that serve DBNet take it.
 
-    Input x: float32 (N, 3, H, W), (pixel / 255 - mean) / std by ImageNet, RGB or with --bgr BGR. Output
-    prob: float32 (N, 1, H, W), sigmoid applied. Normalisation, box settings and origin stand in the file's
-    metadata and in OUT.json. Before anything is written, the map is compared with PyTorch's.
+    Input x: float32 (N, 3, H, W), RGB, (pixel / 255 - mean) / std by ImageNet. Output prob: float32
+    (N, 1, H, W), sigmoid applied. Normalisation, box settings and origin stand in the file's metadata and
+    in OUT.json. Before anything is written, the map is compared with PyTorch's.
 
     Needs the packages of the extra `export`.
 
@@ -40,7 +50,7 @@ def main(checkpoint: Path, out: Path, size: tuple[int, int] | None, bgr: bool) -
     from train.trained import load_trained
 
     trained = load_trained(checkpoint, ["trainer.device=cpu"])
-    click.echo(export_onnx(trained, out, size=size, channels="bgr" if bgr else "rgb").text())
+    click.echo(export_onnx(trained, out, size=size, tools=tools).text())
 
 
 if __name__ == "__main__":

@@ -105,7 +105,7 @@ def balanced_cross_entropy(
     positive_NHW = target_NHW * mask_NHW
     negative_NHW = mask_NHW - positive_NHW
     counts = torch.stack([positive_NHW.count_nonzero(), negative_NHW.count_nonzero()])
-    positives, negatives = ranks.sum(counts).tolist()
+    positives, negatives = (int(count) for count in ranks.sum(counts).tolist())
     kept = min(negatives, max(int(negative_ratio * positives), negatives_at_least))
     weight_NHW = positive_NHW
     if kept:
@@ -147,8 +147,8 @@ def kth_greatest(values_M: Tensor, k: int) -> Tensor:
 def masked_l1(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Ranks = ALONE) -> Tensor:
     """Return the mean absolute difference where the mask is 1; 0 where it is empty."""
     difference_NHW = (value_NHW - target_NHW).abs() * mask_NHW
-    difference, count = ranks.total(torch.stack([difference_NHW.sum(), mask_NHW.sum()]))
-    return difference / (count + EPSILON)
+    sums = ranks.total(torch.stack([difference_NHW.sum(), mask_NHW.sum()]))
+    return sums[0] / (sums[1] + EPSILON)
 
 
 def dice(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Ranks = ALONE) -> Tensor:
@@ -156,6 +156,5 @@ def dice(value_NHW: Tensor, target_NHW: Tensor, mask_NHW: Tensor, *, ranks: Rank
     value_NHW = value_NHW * mask_NHW
     target_NHW = target_NHW * mask_NHW
     overlap = (value_NHW * target_NHW).sum()
-    sums = torch.stack([overlap, value_NHW.sum(), target_NHW.sum()])
-    overlap, values, targets = ranks.total(sums)
-    return 1.0 - 2.0 * overlap / (values + targets + EPSILON)
+    sums = ranks.total(torch.stack([overlap, value_NHW.sum(), target_NHW.sum()]))
+    return 1.0 - 2.0 * sums[0] / (sums[1] + sums[2] + EPSILON)

@@ -127,7 +127,7 @@ class Ranks:
                 found=f"trainer.device={device.type}",
                 next_step="leave it out, or set model.freeze_batch_norm=true",
             )
-        nn.SyncBatchNorm.convert_sync_batchnorm(model)
+        nn.SyncBatchNorm.convert_sync_batchnorm(model)  # type: ignore[no-untyped-call]
 
     def spread(self, model: nn.Module) -> None:
         """Give every rank the weights and buffers of rank 0."""

@@ -171,7 +171,7 @@ class Records:
         return any(isinstance(sink, PictureSink) for sink in self._sinks)
 
     def log_pictures(self, phase: str, pictures: Mapping[str, Bytes]) -> None:
-        """Give (H, W, 3) uint8 RGB pictures of one phase, at the present position, to the sinks that take them."""
+        """Give (H, W, 3) uint8 RGB pictures of one phase, at the present position, to the sinks for it."""
         self._notice_twice(phase, pictures)
         record = self._stamped(phase, {})
         for sink in self._sinks:

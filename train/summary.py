@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,10 @@ from typing import Any
 from formats.storage import write_whole
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
+from train.profile import memory_mb
 from train.provenance import versions
 from train.records import read_records
+from train.stream import Stream
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,10 @@ class Outcome:
             )
         lines.append(
             f"  read   {summary['members_verified']} members of {_shards(summary['shards_verified'])}, each "
-            f"checked against its CRC-32C; fallbacks: {summary['fallbacks']}"
+            f"checked against its CRC-32C when read; fallbacks: {summary['fallbacks']}"
         )
+        if (kept := summary["cache"])["pages"]:
+            lines.append(f"  kept   {kept['pages']} decoded pages, {kept['mb']} MB; {kept['hits']} not read")
         lines.append(
             f"  waited {100 * summary['data_wait_share']:.1f} % of training time for data; "
             f"peak memory {summary['peak_rss_mb']} MB"
@@ -95,6 +98,7 @@ def write_summary(experiment: Experiment, ended: Ended) -> Outcome:
 def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
     """Return what `summary.json` holds."""
     position, best = ended.position, experiment.checkpoints.best()
+    memory = memory_mb(experiment.device)
     members = len(experiment.train_set.shards[0].columns) - 1  # all but the meta data
     return {
         "exp_name": experiment.config.exp_name,
@@ -109,15 +113,23 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "members_verified": position.samples * members,
         "shards_verified": len(experiment.train_set.shards),
         "fallbacks": "none possible",
+        "cache": _cache(experiment.task.stream),
         "quarantined": len(experiment.manifest.quarantined),
         "best": None if best is None else {"step": best["step"], **best["metrics"]},
         "processes": experiment.ranks.world,
         "wall_s": round(ended.wall_s, 1),
         "data_wait_share": round(ended.data_wait_share, 4),
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_rss_mb": round(memory["peak_rss_mb"]),
+        "peak_device_mb": round(memory["peak_device_mb"]) if "peak_device_mb" in memory else None,
         "resumed": experiment.history,
         "versions": versions(),
     } | ({"profile": _rounded(ended.profile)} if ended.profile else {})
+
+
+def _cache(stream: Stream) -> dict[str, int]:
+    """Return what this part of the run kept in memory, in this process."""
+    cache = stream.cache
+    return {"pages": len(cache), "mb": cache.bytes >> 20, "hits": stream.statistics.cached}
 
 
 def _rounded(figures: Mapping[str, float]) -> dict[str, float]:

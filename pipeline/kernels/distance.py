@@ -38,6 +38,7 @@ _LESS = np.float32(2.0**-22 - 1.0)
 _FAR = np.float32(130.0 * 130.0)
 TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
+_FLAT = 1e-6
 _DISC = 0.7072  # a disc of this radius, the square root of 1/2, holds a pixel centre wherever it lies
 
 # The threshold map by magnitude a, 255 (1 - (a + 1/2) / 108), plus 1/2 for rounding.
@@ -211,25 +212,23 @@ def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.
             ux, uy = (bx - ax) / length / step, (by - ay) / length / step
         else:
             ux, uy = 1.0 / step, 0.0
-        slope = (bx - ax) / (by - ay) if by > ay else 0.0
+        slope = (bx - ax) / (by - ay) if by - ay > _FLAT else 0.0
         first = int(max(ay - reach - tile.top, 0.0))
         last = int(min(by + reach - tile.top, tile.rows - 1.0))
+        levels_long = length / step
         for row in range(first, last + 1):
             y = tile.top + row
             # The part of the edge within reach of the row, and from there as far to both sides.
-            xa = ax + (y - reach - ay) * slope if y - reach > ay else ax
-            xb = ax + (y + reach - ay) * slope if y + reach < by else bx
-            low = max(min(xa, xb), min(ax, bx)) - reach - tile.left
-            high = min(max(xa, xb), max(ax, bx)) + reach - tile.left
-            if high < 0.0 or low > tile.width - 1.0:
+            xa = ax + max(y - reach - ay, 0.0) * slope - tile.left
+            xb = bx + min(y + reach - by, 0.0) * slope - tile.left
+            low, high = min(xa, xb) - reach, max(xa, xb) + reach
+            if high < 0.0:
                 continue
             start = min(int(max(low, 0.0)), tile.width - LANES)
             stop = int(min(high, tile.width - 1.0)) + 1
             dx, dy = tile.left + start - ax, y - ay
             across, along = dy * ux - dx * uy, dx * ux + dy * uy
-            _near_edge(
-                start, stop, tile.width, row * tile.width, across, along, length / step, ux, uy, squares
-            )
+            _near_edge(start, stop, tile.width, row * tile.width, across, along, levels_long, ux, uy, squares)
 
 
 @kernel
@@ -254,8 +253,9 @@ def _near_edge(
     ux32, uy32 = np.float32(ux), np.float32(uy)
     for block in range((stop - start + LANES - 1) // LANES):
         column = min(start + LANES * block, width - LANES)
-        here = along + (column - start) * ux
-        p = np.float32(across - (column - start) * uy)
+        ahead = np.float64(column - start)
+        here = along + ahead * ux
+        p = np.float32(across - ahead * uy)
         before, after = np.float32(-here), np.float32(here - length)
         origin = u64(row + column)
         for lane in range(LANES):

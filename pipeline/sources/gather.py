@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from formats.errors import SourceError
 from pipeline.sources.image_paths import image_path, locate, printable
@@ -19,14 +20,7 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
     Raises:
         SourceError: no such root, or a key in two splits; and what `read_split` raises.
     """
-    root = settings.root.resolve()
-    if not root.is_dir():
-        raise SourceError(
-            f"source root {settings.root}",
-            expected="a folder",
-            found="a file" if root.exists() else "nothing there",
-            next_step="set source.root=PATH",
-        )
+    root = _root(settings)
     settings = settings.model_copy(update={"root": root})
     records: list[SourceRecord] = []
     rejected: list[Rejected] = []
@@ -44,6 +38,22 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
             else:
                 rejected.append(sample)
     return Annotations(tuple(records), tuple(rejected))
+
+
+def _root(settings: SourceSettings) -> Path:
+    try:
+        root = settings.root.resolve()
+        if root.is_dir():
+            return root
+        found = "a file" if root.exists() else "nothing there"
+    except (OSError, ValueError, RuntimeError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+    raise SourceError(
+        f"source root {printable(str(settings.root))}",
+        expected="a folder",
+        found=found,
+        next_step="set source.root=PATH",
+    )
 
 
 def _sample(settings: SourceSettings, split: str, entry: Entry) -> SourceRecord | Rejected:

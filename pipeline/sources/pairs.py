@@ -112,8 +112,11 @@ def _files(folder: Path) -> list[PurePosixPath]:
             next_step="mend source.root or source.splits",
         )
 
-    for parent, folders, files in os.walk(folder, onerror=failed):
-        folders.sort()
-        below = Path(parent).relative_to(folder).as_posix()
-        names += [PurePosixPath(below) / file for file in files]
+    try:
+        for parent, folders, files in os.walk(folder, onerror=failed):
+            folders.sort()
+            below = Path(parent).relative_to(folder).as_posix()
+            names += [PurePosixPath(below) / file for file in files]
+    except ValueError as error:  # a name with a null byte
+        failed(OSError(0, str(error)))
     return sorted(names)

@@ -37,6 +37,8 @@ def failing(error: BaseException) -> Callable[[], object]:
         (failing(UsageError("no such file")), 2),
         (failing(SetError("no set")), 1),
         (failing(KeyboardInterrupt()), 130),
+        (failing(MemoryError()), 1),
+        (failing(PermissionError(13, "Permission denied", "here")), 1),
         (failing(click.UsageError("what?")), 2),
     ],
 )

@@ -96,12 +96,15 @@ def test_colour_on_a_terminal(pair: tuple[Path, Path]) -> None:
 
 def test_manifest_files_with_and_without_shards_beside(pair: tuple[Path, Path], tmp_path: Path) -> None:
     a, b = pair
-    assert "2 samples added" in run(a / "manifest.json", b / "manifest.json").stdout
+    told = run(a / "manifest.json", b / "manifest.json").stdout
+    assert "2 samples added" in told
+    assert f"pipeline.build --config FILE --out {a}\n" in told
     alone = tmp_path / "old.json"
     shutil.copy(a / "manifest.json", alone)
     result = run(alone, b)
     assert result.return_value == 1
     assert "samples: not compared" in result.stdout
+    assert "pipeline.build --config FILE --out DIR\n" in result.stdout
     assert json.loads(run(alone, b, "--json").stdout)["samples"] is None
     assert run(alone, a).return_value == 0
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formats.errors import DamageError
+from formats.sample import Bytes
 from train.records import STAMPS, Position, Record, Records, read_records
 
 
@@ -135,6 +138,30 @@ def test_going_on_cuts_what_was_written_after_the_checkpoint(tmp_path: Path) -> 
 def test_records_that_are_gone_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DamageError, match="2 records"):
         Records(tmp_path / "metrics.jsonl", Position(step=2), written=2)
+
+
+class Album(Kept):
+    def __init__(self) -> None:
+        super().__init__()
+        self.pictures: list[tuple[int, str, list[str]]] = []
+
+    def write_pictures(self, record: Record, pictures: Mapping[str, Bytes]) -> None:
+        assert not record.values
+        self.pictures.append((record.global_step, record.phase, list(pictures)))
+
+
+def test_pictures_go_where_they_are_wanted_and_are_no_records(tmp_path: Path) -> None:
+    album, plain = Album(), Kept()
+    picture_HWC = np.zeros((2, 2, 3), np.uint8)
+    records = Records(tmp_path / "metrics.jsonl", Position(step=7), [plain, album])
+    records.log_pictures("val", {"page/a": picture_HWC})
+    with pytest.warns(UserWarning, match="val/page/a logged twice"):
+        records.log_pictures("val", {"page/a": picture_HWC})
+    records.close()
+    assert album.pictures == [(7, "val", ["page/a"])] * 2
+    assert plain.records == album.records == []
+    assert records.written == 0
+    assert not Records(None, Position(), [plain]).takes_pictures
 
 
 def test_a_process_that_writes_nothing_still_counts(tmp_path: Path) -> None:

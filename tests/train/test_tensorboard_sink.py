@@ -5,9 +5,11 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from formats.errors import UsageError
+from formats.sample import Bytes
 from train.records import Position, Records
 from train.tensorboard_sink import TensorBoardSink
 
@@ -18,11 +20,15 @@ class FakeWriter:
     def __init__(self, folder: str, purge_step: int | None) -> None:
         self.folder, self.purge_step = folder, purge_step
         self.scalars: list[tuple[str, float, int]] = []
+        self.pictures: list[tuple[str, tuple[int, ...], int, str]] = []
         self.closed = False
         self.made.append(self)
 
     def add_scalar(self, tag: str, value: float, step: int) -> None:
         self.scalars.append((tag, value, step))
+
+    def add_image(self, tag: str, image: Bytes, step: int, dataformats: str) -> None:
+        self.pictures.append((tag, image.shape, step, dataformats))
 
     def close(self) -> None:
         self.closed = True
@@ -48,6 +54,14 @@ def test_values_stand_at_their_step(writers: list[FakeWriter], tmp_path: Path) -
     assert writer.scalars == [("train/loss", 2.0, 4), ("val/hmean", 0.5, 4)]
     assert writer.purge_step == 4
     assert writer.closed
+
+
+def test_pictures_stand_at_their_step(writers: list[FakeWriter], tmp_path: Path) -> None:
+    records = Records(None, Position(step=3), [TensorBoardSink(tmp_path)])
+    assert records.takes_pictures
+    records.log_pictures("val", {"page/a": np.zeros((4, 6, 3), np.uint8)})
+    records.close()
+    assert writers[0].pictures == [("val/page/a", (4, 6, 3), 3, "HWC")]
 
 
 def test_an_absent_package_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import types
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from formats.errors import UsageError
@@ -45,6 +46,7 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
 
     fake = types.ModuleType("wandb")
     fake.init = init  # type: ignore[attr-defined]
+    fake.Image = lambda image_HWC: ("picture", image_HWC.shape)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", fake)
     return made
 
@@ -72,6 +74,21 @@ def test_nothing_is_dropped_and_nothing_merged(runs: list[FakeRun], tmp_path: Pa
         "batch": 1,
         "wall_s": lines[1]["wall_s"],
     }
+
+
+def test_pictures_are_a_row_between_the_others(runs: list[FakeRun], tmp_path: Path) -> None:
+    position = Position()
+    records = Records(None, position, [WandbSink(WandbSettings(enabled=True), tmp_path, "probe", {})])
+    for _ in range(3):
+        position.attempt(1, 1)
+        records.log("train", {"loss": 1.0})
+        records.log_pictures("val", {"page/a": np.zeros((4, 6, 3), np.uint8)})
+        records.log("val", {"hmean": 0.5})
+    records.close()
+    (run,) = runs
+    assert [row["global_step"] for row in run.rows] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert all(row["val/page/a"] == ("picture", (4, 6, 3)) for row in run.rows[1::3])
+    assert run.dropped == 0
 
 
 def test_a_run_that_goes_on_is_the_same_run(runs: list[FakeRun], tmp_path: Path) -> None:
