@@ -144,9 +144,16 @@ def _check_against_texts(read: TargetMaps, meta: Meta, settings: SetSettings) ->
     yield from _none((read.thresh_mask_HW == 1) & ~covered(grown, shape), "thresh_mask only around them")
     yield from _none((read.prob_mask_HW == 0) & ~covered(outside, shape), "prob_mask 0 only in ignored texts")
     if settings.targets.empty_shrink == "ignore":
-        empty = [number for number, box in enumerate(boxes) if not box.cut(read.prob_HW).any()]
+        whole = [box for box, text in zip(boxes, care, strict=True) if _lies_on(text.polygon_V2, shape)]
+        empty = sum(not box.cut(read.prob_HW).any() for box in whole)
         if empty:
-            yield Finding("prob in every text to learn", f"none in {len(empty)} of {len(boxes)}")
+            yield Finding("prob in every text to learn", f"none in {empty} of {len(whole)}")
+
+
+def _lies_on(polygon_V2: Points, shape: tuple[int, int]) -> bool:
+    """Tell whether a polygon lies wholly on the canvas; of one that reaches out, the shrunk part may not."""
+    height, width = shape
+    return bool((polygon_V2 >= -0.5).all() and (polygon_V2 <= [width - 0.5, height - 0.5]).all())
 
 
 def _none(wrong_HW: NDArray[np.bool_], expected: str) -> Iterator[Finding]:

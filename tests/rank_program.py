@@ -1,4 +1,4 @@
-"""Each process of tests/train/test_ranks.py: `torchrun rank_program.py SHARDS FOLDER TRAINED SET`."""
+"""Each process of tests/train/test_ranks.py: `torchrun -m rank_program SHARDS FOLDER TRAINED SET`."""
 
 from __future__ import annotations
 
@@ -116,8 +116,10 @@ def check_exchange(ranks: Ranks) -> None:
     frozen = nn.BatchNorm2d(2).eval()
     assert frozen.running_mean is not None
     frozen.running_mean.fill_(float(ranks.rank))
+    frozen.weight.grad = torch.full((2,), float(ranks.rank))
     ranks.unite(frozen)
     assert torch.all(frozen.running_mean == ranks.rank)
+    assert torch.all(frozen.weight.grad == sum(range(ranks.world)))
     ranks.spread(frozen)
     assert not frozen.running_mean.any()
     ranks.check_same("a value", "same")

@@ -29,9 +29,9 @@ from train.pixels import DEVIATION, MEAN
 from train.trained import Trained
 
 Tools = Literal["any", "paddle", "opencv"]
-"""Who will run it: `any` gives RGB. `paddle`, PaddleOCR and the tools around it, read pages with OpenCV, leave
-blue first and yet take the mean and deviation of red for it, of blue for red; the graph undoes that. `opencv`,
-its class TextDetectionModel_DB, gives one page of RGB and wants a map (H, W).
+"""Who will run it. `any` gives RGB. `paddle`, PaddleOCR and its kin, read pages with OpenCV, leave blue first
+and yet normalise it with the figures of red, red with those of blue: the graph undoes that. `opencv`, its
+class TextDetectionModel_DB, gives one page in RGB and wants a map (H, W).
 """
 INPUT, OUTPUT = "x", "prob"
 OPSET = 18
@@ -110,6 +110,9 @@ def export_onnx(
 
 class ProbabilityMap(nn.Module):
     """A copy of a detector, on the CPU, from pages as some tools normalise them to the map they want."""
+
+    scale: Tensor
+    shift: Tensor
 
     def __init__(self, detector: Detector, tools: Tools) -> None:
         super().__init__()
@@ -208,13 +211,11 @@ def _difference(network: nn.Module, data: bytes, size: tuple[int, int] | None) -
 
 def _about(trained: Trained, model: Any, tools: Tools) -> dict[str, Any]:
     config, about = trained.config, trained.about
-    given, returned = ([_side(side) for side in end[0].type.tensor_type.shape.dim] for end in
-                       (model.graph.input, model.graph.output))  # fmt: skip
     return {
         "format": "textshards-onnx-1",
         "input": {
             "name": INPUT,
-            "shape": given,
+            "shape": _shape(model.graph.input),
             "dtype": "float32",
             "channels": "BGR" if tools == "paddle" else "RGB",
         },
@@ -225,7 +226,7 @@ def _about(trained: Trained, model: Any, tools: Tools) -> dict[str, Any]:
         },
         "output": {
             "name": OUTPUT,
-            "shape": returned,
+            "shape": _shape(model.graph.output),
             "dtype": "float32",
             "meaning": "probability that a pixel is shrunk text; the sigmoid is applied",
         },
@@ -246,5 +247,6 @@ def _about(trained: Trained, model: Any, tools: Tools) -> dict[str, Any]:
     }
 
 
-def _side(side: Any) -> int | str:
-    return side.dim_param or int(side.dim_value)
+def _shape(ends: Any) -> list[int | str]:
+    (end,) = ends
+    return [side.dim_param or int(side.dim_value) for side in end.type.tensor_type.shape.dim]

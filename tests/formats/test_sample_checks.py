@@ -82,6 +82,9 @@ def test_a_text_without_a_pixel() -> None:
     tiny = Text(np.array([[2.0, 2], [3, 2], [3, 3]]), np.zeros((0, 2)), "care")
     meta = replace(SAMPLE.meta, texts=(*SAMPLE.meta.texts, tiny))
     assert found(meta=meta) == ["prob in every text to learn"]
+    # Of a text that reaches out of the canvas, what is left after the shrink may lie outside.
+    reaching = replace(tiny, polygon_V2=tiny.polygon_V2 - [2.6, 0])
+    assert found(meta=replace(meta, texts=(*SAMPLE.meta.texts, reaching))) == []
     keep = SETTINGS.targets.model_copy(update={"empty_shrink": "keep"})
     assert found(meta=meta, settings=SETTINGS.model_copy(update={"targets": keep})) == []
 

@@ -32,7 +32,7 @@ LIMIT_S = 300.0
 
 def torchrun(processes: int, *words: str) -> subprocess.Popen[str]:
     start = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS)}
     return subprocess.Popen(
         [*start, str(processes), *words],
         cwd=TESTS.parent,
@@ -75,8 +75,8 @@ def processes(
 ) -> int:
     """How many processes have run the program, all its checks passed."""
     world: int = request.param
-    paths = (TESTS / "rank_program.py", shards, folder, small_run, small_set)
-    finished(torchrun(world, *map(str, paths)))
+    paths = (shards, folder, small_run, small_set)
+    finished(torchrun(world, "-m", "rank_program", *map(str, paths)))
     return world
 
 
@@ -117,8 +117,8 @@ def test_a_run_goes_on_with_another_number_of_processes(processes: int, shards: 
 
 
 def test_one_process_under_torchrun_is_one_process(shards: Path, folder: Path, tmp_path: Path) -> None:
-    words = ["-m", "train.run", "--shards", str(shards), *SETTINGS, f"logger.folder={tmp_path}"]
-    assert "finished: 3 epochs" in finished(torchrun(1, *words))
+    words = ["--shards", str(shards), *SETTINGS, f"logger.folder={tmp_path}"]
+    assert "finished: 3 epochs" in finished(torchrun(1, "-m", "train.run", *words))
     assert lines(tmp_path / "x") == lines(folder / "whole_1/x")
 
 

@@ -1,0 +1,137 @@
+"""Options of a run that must not change what it learns: memory layout, compilation, profiler, pictures."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from made_run import WORDS
+
+from train.checkpoint import load_checkpoint
+from train.experiment import Experiment
+from train.records import read_records
+from train.run_folder import open_run
+
+SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.log_every_n_steps=1", "exp_name=x"]
+
+
+def train(shards: Path, runs: Path, *words: str) -> Experiment:
+    experiment = open_run(shards, None, [*WORDS, *SHORT, f"logger.folder={runs}", *words])
+    experiment.run(lambda: False)
+    return experiment
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(folder / "last.pt").weights
+
+
+def losses(folder: Path) -> list[float]:
+    """Return the loss of each step; Adam's first steps follow a gradient's sign, so weights say less."""
+    records = read_records(folder / "metrics.jsonl")
+    return [record["loss"] for record in records if record["phase"] == "train"]
+
+
+@pytest.fixture(scope="module")
+def plain(small_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plain")
+    train(small_set, folder)
+    return folder / "x"
+
+
+def test_the_layout_reaches_weights_and_pages_and_changes_no_result(
+    plain: Path, small_set: Path, tmp_path: Path
+) -> None:
+    experiment = train(small_set, tmp_path, "trainer.channels_last=false")
+    assert experiment.detector.backbone.conv1.weight.is_contiguous()
+    assert losses(tmp_path / "x") == pytest.approx(losses(plain), rel=1e-3)
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+def test_compiled_steps_learn_the_same_into_the_same_names(
+    plain: Path, small_set: Path, tmp_path: Path, backend: str
+) -> None:
+    experiment = train(small_set, tmp_path, f"trainer.compile={backend}")
+    assert experiment.task.compiler == backend
+    assert list(weights(plain)) == list(weights(tmp_path / "x"))
+    assert losses(tmp_path / "x") == pytest.approx(losses(plain), rel=1e-3)
+
+
+@pytest.mark.parametrize("word", ["trainer.profile=true", "data.stream.cache_mb=64"])
+def test_measuring_and_keeping_pages_change_no_bit(
+    plain: Path, small_set: Path, tmp_path: Path, word: str
+) -> None:
+    train(small_set, tmp_path, word)
+    for name, value in weights(plain).items():
+        assert torch.equal(weights(tmp_path / "x")[name], value), name
+
+
+def test_learning_rate_and_gradient_norm_are_in_every_train_record(plain: Path) -> None:
+    records = [record for record in read_records(plain / "metrics.jsonl") if record["phase"] == "train"]
+    assert len(records) == 2
+    for record in records:
+        assert record["lr"] > 0.0
+        assert record["grad_norm"] > 0.0
+        assert (record["loss_scale"], record["skipped_steps"]) == (1.0, 0)
+
+
+class Writer:
+    """Stands for TensorBoard's writer."""
+
+    made: list[Writer]
+
+    def __init__(self, folder: str, purge_step: int | None) -> None:
+        self.folder, self.purge_step = folder, purge_step
+        self.scalars: list[tuple[str, int]] = []
+        self.pictures: dict[str, tuple[np.ndarray, int]] = {}
+        self.made.append(self)
+
+    def add_scalar(self, tag: str, value: float, step: int) -> None:
+        del value
+        self.scalars.append((tag, step))
+
+    def add_image(self, tag: str, image: np.ndarray, step: int, dataformats: str) -> None:
+        assert dataformats == "HWC"
+        assert tag not in self.pictures
+        self.pictures[tag] = (image, step)
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> list[Writer]:
+    Writer.made = []
+    fake: Any = types.ModuleType("torch.utils.tensorboard")
+    fake.SummaryWriter = Writer
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", fake)
+    return Writer.made
+
+
+def test_validation_shows_its_first_pages(small_set: Path, tmp_path: Path, writers: list[Writer]) -> None:
+    words = ["logger.tensorboard=true", "logger.pictures=3"]
+    experiment = train(small_set, tmp_path, *words)
+    (writer,) = writers
+    assert experiment.validation is not None
+    shard_set = experiment.validation.shard_set
+    assert list(writer.pictures) == [f"val/page/{shard_set.key(number)}" for number in range(3)]
+    for number, (image_HWC, step) in enumerate(writer.pictures.values()):
+        assert (image_HWC.shape, image_HWC.dtype, step) == ((*shard_set.canvas, 3), np.uint8, 2)
+        assert not np.array_equal(image_HWC, shard_set.image(number))  # something is drawn on it
+    assert ("val/hmean", 2) in writer.scalars
+
+
+def test_no_picture_is_drawn_that_nobody_takes(
+    small_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writers: list[Writer]
+) -> None:
+    def drawn(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("train.experiment.page_picture", drawn)
+    train(small_set, tmp_path / "none")
+    train(small_set, tmp_path / "off", "logger.tensorboard=true", "logger.pictures=0")
+    assert not writers[0].pictures
