@@ -155,7 +155,7 @@ def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:
 def _first_codes(
     dont_care: Sequence[bool], problems: Sequence[str | None] | None, count: int
 ) -> NDArray[np.uint8]:
-    codes = np.array([DONT_CARE if ignored else CARE for ignored in dont_care], np.uint8)
+    codes = np.where(np.array(dont_care, bool), DONT_CARE, CARE).astype(np.uint8)
     if len(codes) != count or (problems is not None and len(problems) != count):
         raise ValueError("polygons, don't-care flags and problems are as many as each other")
     for i, problem in enumerate(problems or ()):

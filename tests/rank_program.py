@@ -36,7 +36,7 @@ SETTINGS = (
     "trainer.max_epochs=3",
     "trainer.log_every_n_steps=1",
     "trainer.ema_decay=0.9",
-    "optim.lr=1e-3",
+    "optim.lr=1e-4",
     "exp_name=x",
 )
 """Of runs on 19 pages: batches of 8, 8 and 3 pages, so that the last of four processes once has none."""
@@ -196,7 +196,7 @@ def main(shards: Path, folder: Path, run: Path, run_set: Path) -> None:
         check_validation(run, run_set, ranks)
         train(shards, folder / f"whole_{ranks.world}", ranks)
         if ranks.world == 2:
-            train(shards, folder / "stopped_2", ranks, steps=3)
+            train(shards, folder / "stopped_2", ranks, steps=1)
         else:
             train(shards, folder, ranks, resume=folder / "stopped_1/x")
 

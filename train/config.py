@@ -95,7 +95,9 @@ class TrainerSettings(Section):
         False, description="with several processes on GPUs: batch norms over the global batch"
     )
     deterministic: bool = Field(False, description="refuse operations that do not repeat to the bit")
-    channels_last: bool = Field(True, description="memory layout of the network; false: channels first")
+    channels_last: bool = Field(
+        True, description="memory layout of a network of width 16 or more; false: channels first"
+    )
     compile: Literal["inductor", "cudagraphs", "aot_eager", "eager"] | None = Field(
         None, description="backend of torch.compile for training steps; null: not compiled"
     )
@@ -151,6 +153,15 @@ class TrainConfig(Section):
             patience=trainer.patience,
             monitor=trainer.monitor,
         )
+
+    @property
+    def channels_last(self) -> bool:
+        """Whether the network's memory layout is channels last.
+
+        Never below width 16: there the backward pass of oneDNN (PyTorch 2.13) ends the process for a strided
+        1 x 1 convolution over pages of 80 pixels and more.
+        """
+        return self.trainer.channels_last and self.model.width >= 16
 
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig:

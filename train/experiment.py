@@ -88,7 +88,7 @@ class Experiment:
         seed_generators(config.seed, deterministic=config.trainer.deterministic)
         if config.trainer.threads:
             torch.set_num_threads(config.trainer.threads)
-        detector = build_detector(config.model, channels_last=config.trainer.channels_last)
+        detector = build_detector(config.model, channels_last=config.channels_last)
         self.detector = detector.to(self.device)
         if config.trainer.sync_batchnorm and not config.model.freeze_batch_norm:
             ranks.synchronise_batch_norm(self.detector, self.device)
@@ -148,7 +148,7 @@ class Experiment:
             evaluate=self._evaluate,
             limit=config.trainer.limit_train_batches,
             device=self.device,
-            channels_last=config.trainer.channels_last,
+            channels_last=config.channels_last,
             compiler=config.trainer.compile,
             ranks=self.ranks,
         )

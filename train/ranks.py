@@ -157,6 +157,9 @@ class Ranks:
 
 ALONE = Ranks()
 """One process."""
+_LAST = torch.zeros(1)
+"""Exchanged last. It lives on: were Gloo's thread the last to let go of it, it would ask for Python's lock in
+an interpreter that is ending, which aborts the process."""
 
 
 @contextmanager
@@ -179,7 +182,8 @@ def joined() -> Iterator[Ranks]:
     yield ranks
     # Whoever left earlier would be taken for lost, and the rest stopped, while rank 0 still writes. After an
     # error nobody waits: the end of the process tells the others.
-    ranks.any(False)
+    with _others_present():
+        dist.all_reduce(_LAST)
     dist.destroy_process_group()
 
 

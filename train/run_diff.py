@@ -1,4 +1,4 @@
-"""Runs side by side: what they differ in, which are the same but for the seed, and what to beware of.
+"""Runs side by side: what they differ in, and which are the same but for the seed.
 
 Nothing here depends on the order in which runs are given: they are named, grouped and sorted by what stands
 in their folders.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from formats.errors import UsageError
+from formats.fingerprint import SCHEME
 from train.run_record import RunRecord
 
 NAMING = ("exp_name", "logger.folder", "seed")
@@ -21,7 +22,6 @@ WITHOUT_EFFECT = (
     "expect", "logger", "trainer.keep_best", "trainer.log_every_n_steps", "trainer.save_every_n_steps",
 )  # fmt: skip
 """Settings, and sections of them, that say what is checked and written down, not what is learnt."""
-SCORED_PAGES = ("data.val", "trainer.limit_val_batches")
 Kind = Literal["setting", "data", "version", "processes"]
 
 
@@ -71,14 +71,6 @@ class Setting:
 
 
 @dataclass(frozen=True)
-class Warned:
-    """Something that makes a comparison less than it looks: its kind in a word, and a sentence."""
-
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Comparison:
     """Runs by label, sorted by setting and seed; see the other classes here.
 
@@ -89,7 +81,6 @@ class Comparison:
     settings: tuple[Setting, ...]
     differences: tuple[Difference, ...]
     without_effect: tuple[str, ...]
-    warnings: tuple[Warned, ...]
 
 
 def compare_runs(records: Sequence[RunRecord]) -> Comparison:
@@ -102,12 +93,11 @@ def compare_runs(records: Sequence[RunRecord]) -> Comparison:
         raise UsageError("runs", expected="at least two folders, each once", next_step="name another run")
     labelled = _labelled(records)
     changing = _differences(labelled)
-    without_effect = tuple(d.name for d in changing if _within(d.name, WITHOUT_EFFECT))
+    without_effect = tuple(d.name for d in changing if within(d.name, WITHOUT_EFFECT))
     differences = tuple(d for d in changing if d.name not in without_effect)
     settings = tuple(_settings(labelled, [d.name for d in differences]))
     runs = {label: labelled[label] for setting in settings for label in setting.runs}
-    warnings = tuple(_warnings(runs, settings, differences))
-    return Comparison(runs, settings, differences, without_effect, warnings)
+    return Comparison(runs, settings, differences, without_effect)
 
 
 def value_of(record: RunRecord, name: str) -> Any:
@@ -116,9 +106,11 @@ def value_of(record: RunRecord, name: str) -> Any:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a person reads it; of a fingerprint, its beginning."""
+    """Return a value as a person reads it; of a fingerprint, the beginning of its digest."""
     text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 40 else f"{text[:24]}..."
+    if text.startswith(SCHEME):
+        return text.partition(":")[2][:8]
+    return text if len(text) <= 32 else f"{text[:29]}..."
 
 
 def _labelled(records: Sequence[RunRecord]) -> dict[str, RunRecord]:
@@ -143,14 +135,14 @@ def _differences(runs: Mapping[str, RunRecord]) -> list[Difference]:
     facts = dict.fromkeys(name for record in runs.values() for name in record.facts)
     found = []
     for name in (*facts, *(name for name in settings if name not in NAMING)):
-        having: dict[str, tuple[Any, list[str]]] = {}
+        having: dict[Any, tuple[Any, list[str]]] = {}
         for label, record in runs.items():
             value = value_of(record, name)
-            having.setdefault(json.dumps(value), (value, []))[1].append(label)
+            having.setdefault(_order(value), (value, []))[1].append(label)
         # What a run says nothing of is no difference from the others.
-        if len(having.keys() - ({"null"} if name in facts else set())) > 1:
-            values = sorted(having.values(), key=lambda pair: _order(pair[0]))
-            found.append(Difference(name, _kind(name), tuple((value, tuple(who)) for value, who in values)))
+        if len(having.keys() - ({_order(None)} if name in facts else set())) > 1:
+            values = tuple((value, tuple(labels)) for _, (value, labels) in sorted(having.items()))
+            found.append(Difference(name, _kind(name), values))
     return found
 
 
@@ -166,7 +158,8 @@ def _order(value: Any) -> tuple[int, float, str]:
     return (0, float(value), "") if number else (1, 0.0, json.dumps(value))
 
 
-def _within(name: str, sections: Sequence[str]) -> bool:
+def within(name: str, sections: Sequence[str]) -> bool:
+    """Tell whether a setting is one of those named, or in a section of them."""
     return any(name == section or name.startswith(f"{section}.") for section in sections)
 
 
@@ -179,12 +172,16 @@ def _settings(runs: Mapping[str, RunRecord], names: Sequence[str]) -> Iterator[S
         values = {name: value_of(runs[labels[0]], name) for name in names}
         ended = [runs[label] for label in labels if runs[label].state == "finished"]
         yield Setting(
-            label=", ".join(f"{name}={shown(value)}" for name, value in values.items()) or "all runs",
+            label=", ".join(f"{_short(name)}={shown(value)}" for name, value in values.items()) or "all runs",
             values=values,
             runs=tuple(labels),
             seeds=tuple(record.seed for record in ended),
             spreads=_spreads(ended),
         )
+
+
+def _short(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def _spreads(records: Sequence[RunRecord]) -> dict[str, Spread]:
@@ -197,52 +194,3 @@ def spread_of(numbers: Sequence[float]) -> Spread:
     """Return the spread of some numbers, of one at least."""
     sd = statistics.stdev(numbers) if len(numbers) > 1 else None
     return Spread(len(numbers), statistics.fmean(numbers), sd, min(numbers), max(numbers))
-
-
-def _warnings(
-    runs: Mapping[str, RunRecord], settings: Sequence[Setting], differences: Sequence[Difference]
-) -> Iterator[Warned]:
-    names = [d.name for d in differences]
-    if len(names) > 1:
-        yield Warned(
-            "several-differences",
-            f"the runs differ in {len(names)} things ({', '.join(names)}): "
-            "what each of them does cannot be told apart",
-        )
-    if "set" in names:
-        parts = _differing_parts(runs)
-        where = f" ({', '.join(parts)} differ)" if parts else ""
-        yield Warned("data", f"the runs learnt from different sets{where}, and were scored on them")
-    if pages := [name for name in names if name in SCORED_PAGES]:
-        yield Warned("pages", f"the scores are of different pages: {', '.join(pages)}")
-    if versions := [d.name.partition(".")[2] for d in differences if d.kind == "version"]:
-        yield Warned("versions", f"the runs were made with different versions of {', '.join(versions)}")
-    yield from _seed_warnings(settings)
-    for label, record in runs.items():
-        if record.state != "finished":
-            how = f"{record.state} at step {record.steps}"
-            yield Warned("unfinished", f"{label} is {how}: it stands in no mean")
-        if record.changed:
-            names = list(record.changed)
-            yield Warned("resumed", f"{label} was resumed with other settings: {', '.join(names)}")
-
-
-def _seed_warnings(settings: Sequence[Setting]) -> Iterator[Warned]:
-    few = [setting.label for setting in settings if len(set(setting.seeds)) == 1]
-    if few:
-        yield Warned(
-            "single-seed",
-            f"a single seed for {'; '.join(few)}: how far chance alone moves the scores is not known",
-        )
-    for setting in settings:
-        twice = sorted({seed for seed in setting.seeds if setting.seeds.count(seed) > 1})
-        if twice:
-            seeds = ", ".join(map(str, twice))
-            yield Warned(
-                "same-seed", f"{setting.label} has seed {seeds} more than once: n is less than it says"
-            )
-
-
-def _differing_parts(runs: Mapping[str, RunRecord]) -> list[str]:
-    known = [record.parts for record in runs.values() if record.parts]
-    return [name for name in (known[0] if known else ()) if len({parts.get(name) for parts in known}) > 1]

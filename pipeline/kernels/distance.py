@@ -26,7 +26,6 @@ LEVELS_PER_T = 108
 ZERO_LEVEL = 126
 MASK_LEVEL = 18
 PROB_LEVEL = 234
-TOP_MAGNITUDE = 129
 
 LANES = 16
 """Pixels of a block; the width of the planes is a multiple of it."""
@@ -35,7 +34,7 @@ _OUTER = 125.01  # levels outside an edge at which 0 begins, with room for round
 _REACH = 129.01  # levels inside an edge at which 255 begins, with room for rounding
 _MORE = np.float32(1.0 + 2.0**-22)
 _LESS = np.float32(2.0**-22 - 1.0)
-_FAR = np.float32(130.0 * 130.0)
+_FAR = np.float32(129.5 * 129.5)
 TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
 _FLAT = 1e-6
@@ -50,7 +49,6 @@ _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _INSIDE = np.float32(ZERO_LEVEL)
 _JUST_OUTSIDE = np.float32(ZERO_LEVEL - 1)
-_TOP = np.float32(TOP_MAGNITUDE)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -196,14 +194,22 @@ def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scra
 
 @kernel
 def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.float32]) -> None:
-    """Lower `squares` to the squared distances, in levels, to the edges within reach."""
+    """Lower `squares` to the squared distances, in levels, to the edges within reach.
+
+    An edge is taken over all rows within reach of it, what is nearest to its ends included. Where a steep edge
+    meets a flat one, the flat one has seen to their common end; of the steep one only the rows beside it count.
+    """
     V = len(points_V2)
     reach = _REACH * step
     for i in range(V):
         j = i + 1 if i + 1 < V else 0
         ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
+        steep = _is_steep(points_V2, i)
+        leave_a = steep and not _is_steep(points_V2, i - 1 if i > 0 else V - 1)
+        leave_b = steep and not _is_steep(points_V2, j)
         if ay > by:
             ax, ay, bx, by = bx, by, ax, ay
+            leave_a, leave_b = leave_b, leave_a
         if by + reach < tile.top or ay - reach > tile.top + tile.rows - 1.0:
             continue
         length = sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
@@ -213,8 +219,9 @@ def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.
         else:
             ux, uy = 1.0 / step, 0.0
         slope = (bx - ax) / (by - ay) if by - ay > _FLAT else 0.0
-        first = int(max(ay - reach - tile.top, 0.0))
-        last = int(min(by + reach - tile.top, tile.rows - 1.0))
+        beside = reach * abs(ux) * step
+        first = int(max(ay - (beside if leave_a else reach) - tile.top, 0.0))
+        last = int(min(by + (beside if leave_b else reach) - tile.top, tile.rows - 1.0))
         levels_long = length / step
         for row in range(first, last + 1):
             y = tile.top + row
@@ -229,6 +236,12 @@ def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.
             dx, dy = tile.left + start - ax, y - ay
             across, along = dy * ux - dx * uy, dx * ux + dy * uy
             _near_edge(start, stop, tile.width, row * tile.width, across, along, levels_long, ux, uy, squares)
+
+
+@kernel
+def _is_steep(points_V2: Floats, i: int) -> bool:
+    j = i + 1 if i + 1 < len(points_V2) else 0
+    return abs(points_V2[j, 1] - points_V2[i, 1]) > abs(points_V2[j, 0] - points_V2[i, 0])
 
 
 @kernel
@@ -330,7 +343,6 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
     for i in range(size):
         q = np.float32(sqrt(squares[u64(i)])) * (_MORE if inside[u64(i)] != 0 else _LESS)
         cell = np.floor(q)
-        cell = cell if cell < _TOP else _TOP
         level = cell + _INSIDE
         level = level if level > _ZERO else _ZERO
         value = start - slope * abs(cell + _HALF)

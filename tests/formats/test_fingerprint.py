@@ -52,6 +52,12 @@ def test_pairs_keep_their_borders_and_order() -> None:
     assert len({digest_pairs(rows) for rows in others} | {f"{SCHEME}:{whole}"}) == 5
 
 
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_pairs_are_canonical_json(pairs: list[tuple[str, str]]) -> None:
+    lines = b"".join(canonical(list(pair)) + b"\n" for pair in pairs)
+    assert digest_pairs(pairs) == f"{SCHEME}:{hashlib.sha256(lines).hexdigest()}"
+
+
 @pytest.mark.parametrize("part", PARTS)
 def test_a_difference_is_named(part: str) -> None:
     parts = {name: digest(name) for name in PARTS}

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from formats.errors import UsageError
-from train.config import TargetsReading, changed_config, load_config, save_config
+from formats.settings import validate_settings
+from train.config import TargetsReading, TrainConfig, changed_config, load_config, save_config
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -72,3 +73,10 @@ def test_ratio_of_an_epoch(ratio: object, epochs: int, wanted: list[float]) -> N
 
 def test_one_split_may_be_a_word() -> None:
     assert load_config(None, ["data.train=train"]).data.train == ("train",)
+
+
+def test_a_narrow_network_is_never_channels_last() -> None:
+    narrow, usual = (validate_settings(TrainConfig, {"model": {"width": width}}, "test") for width in (8, 16))
+    assert (narrow.channels_last, usual.channels_last) == (False, True)
+    first = validate_settings(TrainConfig, {"trainer": {"channels_last": False}}, "test")
+    assert not first.channels_last

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +59,9 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run folders, with a whole run and a stopped one of one process in them."""
     folder = tmp_path_factory.mktemp("runs")
-    asked = itertools.count(1)
-    stops: dict[str, Callable[[], bool]] = {"whole_1": lambda: False, "stopped_1": lambda: next(asked) == 3}
-    for name, stop in stops.items():
+    for name, stops in (("whole_1", False), ("stopped_1", True)):
         words = (*SETTINGS, f"logger.folder={folder / name}")
-        assert open_run(shards, None, words).run(stop).finished == (name == "whole_1")
+        assert open_run(shards, None, words).run(lambda says=stops: says).finished != stops  # type: ignore[misc]
     return folder
 
 
@@ -91,9 +87,9 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 def assert_equal_within_tolerance(left: Path, right: Path) -> None:
     """Same records at the same places; losses, gradient norms, metrics and weights nearly equal."""
     ours, theirs = lines(left), lines(right)
-    assert len(ours) == len(theirs)
+    assert [record.pop("phase") for record in ours] == [record.pop("phase") for record in theirs]
     for a, b in zip(ours, theirs, strict=True):
-        assert a == pytest.approx(b, rel=1e-3, abs=1e-6) and a.keys() == b.keys()
+        assert a == pytest.approx(b, rel=1e-3, abs=1e-6)
     weights, others = (load_checkpoint(folder / "last.pt").weights for folder in (left, right))
     for name, value in weights.items():
         torch.testing.assert_close(value, others[name], rtol=1e-3, atol=1e-4)
@@ -108,12 +104,12 @@ def test_processes_together_train_as_one(processes: int, folder: Path) -> None:
 def test_a_run_goes_on_with_another_number_of_processes(processes: int, shards: Path, folder: Path) -> None:
     if processes == 2:
         resumed = folder / "stopped_2/x"
-        assert json.loads((resumed / "summary.json").read_text())["steps"] == 3
+        assert json.loads((resumed / "summary.json").read_text())["steps"] == 1
         assert open_run(shards, None, (), resume=resumed).run(lambda: False, resume=True).finished
     else:
         resumed = folder / "stopped_1/x"
     assert_equal_within_tolerance(resumed, folder / "whole_1/x")
-    assert json.loads((resumed / "last.json").read_text())["resumed"][0]["from_step"] == 3
+    assert json.loads((resumed / "last.json").read_text())["resumed"][0]["from_step"] == 1
 
 
 def test_one_process_under_torchrun_is_one_process(shards: Path, folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,72 @@
+"""What a build writes down of itself: enough to check the set later, from anywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from built_set import built_set
+
+from formats.errors import UsageError
+from formats.settings import load_settings
+from pipeline import provenance as module
+from pipeline.config import BuildConfig
+from pipeline.provenance import Work, provenance, recorded_config, records
+
+
+def written(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "provenance.json").read_bytes()))
+
+
+def test_the_configuration_comes_back(tmp_path: Path) -> None:
+    made = built_set(tmp_path, "targets.shrink_ratio=0.5")
+    config = load_settings(BuildConfig, made.config, ["targets.shrink_ratio=0.5"])
+    assert recorded_config(made.folder) == config
+    assert records(config, made.folder)
+    assert records(
+        load_settings(BuildConfig, made.config, ["targets.shrink_ratio=0.5", "runtime.workers=2"]),
+        made.folder,
+    )
+    assert not records(load_settings(BuildConfig, made.config), made.folder)
+
+
+def test_no_record_and_a_record_of_something_else(tmp_path: Path) -> None:
+    config = load_settings(BuildConfig, built_set(tmp_path).config)
+    assert recorded_config(tmp_path) is None
+    assert not records(config, tmp_path)
+    (tmp_path / "provenance.json").write_text(json.dumps({"config": {"source": {"format": "of later days"}}}))
+    with pytest.raises(UsageError, match="the configuration recorded in"):
+        recorded_config(tmp_path)
+
+
+def test_the_pace_is_of_the_last_build_that_rendered(tmp_path: Path) -> None:
+    made = built_set(tmp_path)
+    config, pace = load_settings(BuildConfig, made.config), written(made.folder)["build"]
+    assert pace["samples"] == 5
+    idle = json.loads(provenance(config, ["x"], Work(0, 9.0), made.folder))
+    assert (idle["build"], idle["command"]) == (pace, ["x"])
+    busy = json.loads(provenance(config, ["x"], Work(8, 4.0), made.folder))
+    assert busy["build"]["samples_per_second"] == 2.0
+    assert json.loads(provenance(config, ["x"], Work(0, 9.0), tmp_path))["build"]["samples_per_second"] == 0.0
+
+
+def test_the_revision_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = tmp_path / "code"
+    code.mkdir()
+    monkeypatch.setattr(module, "__file__", str(code / "provenance.py"))
+    (code / "provenance.py").write_text("1")
+    assert module._revision() is None
+    git = ["git", "-c", "user.name=a", "-c", "user.email=b@c"]
+    subprocess.run([*git, "init", "-q"], cwd=code, check=True)
+    assert module._revision() is None  # in a repository, but none of its files
+    subprocess.run([*git, "add", "."], cwd=code, check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "x"], cwd=code, check=True)
+    revision = module._revision()
+    assert revision is not None and not revision.endswith("-dirty")
+    (code / "provenance.py").write_text("2")
+    assert module._revision() == f"{revision}-dirty"
+    monkeypatch.setenv("PATH", "")
+    assert module._revision() is None
