@@ -199,6 +199,7 @@ def main(shards: Path, folder: Path, run: Path, run_set: Path) -> None:
             train(shards, folder / "stopped_2", ranks, steps=1)
         else:
             train(shards, folder, ranks, resume=folder / "stopped_1/x")
+    ranks.leave(0)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 The interface is the one that PaddleOCR's exported detectors have: `x`, float32 (N, 3, H, W), normalised by
 ImageNet's mean and deviation, sides multiples of 32, in; probabilities, float32 (N, 1, H, W), sigmoid
 applied, out. The threshold head is left out: nothing needs it after training. Two families of tools want it
-a little otherwise (`Tools`).
+a little otherwise (`train.probability_map.Tools`).
 """
 
 from __future__ import annotations
 
-import copy
 import importlib
 import json
 import logging
@@ -17,22 +16,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from formats.errors import TextshardsError, UsageError
 from formats.storage import write_whole
-from train.model import STRIDE, Detector
+from train.model import STRIDE
 from train.pixels import DEVIATION, MEAN
+from train.probability_map import ProbabilityMap, Tools
 from train.trained import Trained
 
-Tools = Literal["any", "paddle", "opencv"]
-"""Who will run it. `any` gives RGB. `paddle`, PaddleOCR and its kin, read pages with OpenCV, leave blue first
-and yet normalise it with the figures of red, red with those of blue: the graph undoes that. `opencv`, its
-class TextDetectionModel_DB, gives one page in RGB and wants a map (H, W).
-"""
 INPUT, OUTPUT = "x", "prob"
 OPSET = 18
 """The one that torch's exporter is written for; onnxruntime, TensorRT 10 and OpenCV 5 read it."""
@@ -106,30 +101,6 @@ def export_onnx(
     write_whole(path, data)
     write_whole(about_path, json.dumps(about, indent=2).encode() + b"\n")
     return Exported(path, about_path, about, len(data), difference)
-
-
-class ProbabilityMap(nn.Module):
-    """A copy of a detector, on the CPU, from pages as some tools normalise them to the map they want."""
-
-    scale: Tensor
-    shift: Tensor
-
-    def __init__(self, detector: Detector, tools: Tools) -> None:
-        super().__init__()
-        self.detector, self.tools = copy.deepcopy(detector).cpu().float(), tools
-        mean, deviation = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, DEVIATION))
-        self.register_buffer("scale", deviation / deviation.flip(0))
-        self.register_buffer("shift", (mean - mean.flip(0)) / deviation.flip(0))
-        if tools == "paddle":
-            first = self.detector.backbone.conv1.weight
-            first.data = first.data.flip(1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the map, (N, 1, H, W), or (H, W) of the one page, of pages (N, 3, H, W)."""
-        if self.tools == "paddle":
-            x = x * self.scale + self.shift
-        prob_NHW = self.detector.probability(x)
-        return prob_NHW[0] if self.tools == "opencv" else prob_NHW.unsqueeze(1)
 
 
 def package(name: str) -> Any:

@@ -9,6 +9,7 @@ sums over the global batch (`Ranks.total`), and its gradients are summed over th
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -155,11 +156,21 @@ class Ranks:
             value.copy_(part.view_as(value) / self.world)
 
 
+    def leave(self, code: int) -> None:
+        """End this process at once where there are others; alone, do nothing. All work must be done.
+
+        A thread of Gloo's that lets go of a tensor asks for Python's lock; in an interpreter that is ending,
+        that aborts the process, now and then, after all went well. So the interpreter does not end here.
+        """
+        if self.world == 1:
+            return
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
 ALONE = Ranks()
 """One process."""
-_LAST = torch.zeros(1)
-"""Exchanged last. It lives on: were Gloo's thread the last to let go of it, it would ask for Python's lock in
-an interpreter that is ending, which aborts the process."""
 
 
 @contextmanager
@@ -183,7 +194,7 @@ def joined() -> Iterator[Ranks]:
     # Whoever left earlier would be taken for lost, and the rest stopped, while rank 0 still writes. After an
     # error nobody waits: the end of the process tells the others.
     with _others_present():
-        dist.all_reduce(_LAST)
+        dist.all_reduce(torch.zeros(1))
     dist.destroy_process_group()
 
 

@@ -60,6 +60,7 @@ def main(
             ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
         if ranks.first:
             click.echo(write_summary(experiment, ended).text())
+    ranks.leave(stop.exit_code)
     return stop.exit_code
 
 

@@ -30,11 +30,15 @@ PROB_LEVEL = 234
 LANES = 16
 """Pixels of a block; the width of the planes is a multiple of it."""
 
-_OUTER = 125.01  # levels outside an edge at which 0 begins, with room for rounding
-_REACH = 129.01  # levels inside an edge at which 255 begins, with room for rounding
+# Levels from an edge at which nothing changes any more, with room for rounding: outside, where 0 begins;
+# inside, where 255 begins; for the four maps, where T is.
+_OUTER = 125.01
+_INNER = 129.01
+_MAPS = 108.01
 _MORE = np.float32(1.0 + 2.0**-22)
 _LESS = np.float32(2.0**-22 - 1.0)
 _FAR = np.float32(129.5 * 129.5)
+_FAR_MAPS = np.float32(108.5 * 108.5)
 TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
 _FLAT = 1e-6
@@ -150,7 +154,7 @@ def _draw_text(
         x0, x1 = min(x0, x), max(x1, x)
         y0, y1 = min(y0, y), max(y1, y)
     whole = x0 >= -0.5 and y0 >= -0.5 and x1 <= W - 0.5 and y1 <= H - 0.5
-    band = _OUTER * step
+    band = step * (_MAPS if fused else _OUTER)
     if x1 + band < 0.0 or y1 + band < 0.0 or x0 - band > W - 1 or y0 - band > H - 1:
         return OUTSIDE
     left, right = int(max(x0 - band, 0.0)), int(min(x1 + band, W - 1.0))
@@ -158,32 +162,32 @@ def _draw_text(
     width = (right - left + LANES) // LANES * LANES
     left = min(left, W - width)
     height = min(TILE // width, _TILE_ROWS)
-    if check and whole:
-        greatest = 0
-        for y in range(top, bottom + 1, height):
-            if greatest < PROB_LEVEL:
-                tile = Tile(left, y, min(height, bottom + 1 - y), width)
-                greatest = _fill(points_V2, step, fused, tile, scratch)
-        if greatest < PROB_LEVEL:
-            return EMPTY_SHRINK
-    filled = check and whole and top + height > bottom
-    touched = whole
+    # A text that does not reach this level is none to learn.
+    needed = (PROB_LEVEL if check else 0) if whole else MASK_LEVEL
+    greatest = 0
+    for y in range(top, bottom + 1, height):
+        if greatest < needed:
+            tile = Tile(left, y, min(height, bottom + 1 - y), width)
+            greatest = _fill(points_V2, step, fused, tile, scratch)
+    if greatest < needed:
+        return EMPTY_SHRINK if whole else OUTSIDE
+    filled = needed > 0 and top + height > bottom
     for y in range(top, bottom + 1, height):
         tile = Tile(left, y, min(height, bottom + 1 - y), width)
-        greatest = PROB_LEVEL if filled else _fill(points_V2, step, fused, tile, scratch)
-        touched |= greatest > 0
+        if not filled:
+            _fill(points_V2, step, fused, tile, scratch)
         if fused:
             _merge_maps(tile, scratch, planes_KHW)
         else:
             _merge_distance(tile, scratch, planes_KHW)
-    return CARE if touched else OUTSIDE
+    return CARE
 
 
 @kernel
 def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scratch) -> int:
     """Fill a tile with a text's levels and values; return the greatest level."""
-    scratch.squares[: tile.rows * tile.width] = _FAR
-    _near_edges(points_V2, step, tile, scratch.squares)
+    scratch.squares[: tile.rows * tile.width] = _FAR_MAPS if fused else _FAR
+    _near_edges(points_V2, step, step * (_MAPS if fused else _INNER), tile, scratch.squares)
     _cross(points_V2, tile, scratch)
     scratch.inside[: tile.rows * tile.width] = 0
     _fill_inside(len(points_V2), tile, scratch, scratch.inside, 0, tile.width, 1)
@@ -193,14 +197,15 @@ def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scra
 
 
 @kernel
-def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.float32]) -> None:
-    """Lower `squares` to the squared distances, in levels, to the edges within reach.
+def _near_edges(
+    points_V2: Floats, step: float, reach: float, tile: Tile, squares: NDArray[np.float32]
+) -> None:
+    """Lower `squares` to the squared distances, in levels, to the edges within reach, in pixels.
 
-    An edge is taken over all rows within reach of it, what is nearest to its ends included. Where a steep edge
-    meets a flat one, the flat one has seen to their common end; of the steep one only the rows beside it count.
+    An edge is taken over all rows within reach of it, what is nearest to its ends included. Where a steep
+    edge meets a flat one, the flat one sees to their common end; the steep one only to the rows beside it.
     """
     V = len(points_V2)
-    reach = _REACH * step
     for i in range(V):
         j = i + 1 if i + 1 < V else 0
         ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
@@ -241,7 +246,7 @@ def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.
 @kernel
 def _is_steep(points_V2: Floats, i: int) -> bool:
     j = i + 1 if i + 1 < len(points_V2) else 0
-    return abs(points_V2[j, 1] - points_V2[i, 1]) > abs(points_V2[j, 0] - points_V2[i, 0])
+    return bool(abs(points_V2[j, 1] - points_V2[i, 1]) > abs(points_V2[j, 0] - points_V2[i, 0]))
 
 
 @kernel
@@ -357,12 +362,9 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
 @kernel
 def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
     """Take one text's tile into the prob, thresh and thresh_mask planes."""
-    W = planes_KHW.shape[2]
-    prob, thresh, thresh_mask = (
-        planes_KHW[1].reshape(-1),
-        planes_KHW[2].reshape(-1),
-        planes_KHW[3].reshape(-1),
-    )
+    K, H, W = planes_KHW.shape
+    flat = planes_KHW.reshape(K, H * W)
+    prob, thresh, thresh_mask = flat[1], flat[2], flat[3]
     levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
         target, source = (tile.top + row) * W + tile.left, row * tile.width
@@ -376,8 +378,9 @@ def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
 @kernel
 def _merge_distance(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
     """Take one text's tile into the distance plane and the plane of least magnitudes."""
-    W = planes_KHW.shape[2]
-    distance, least = planes_KHW[1].reshape(-1), planes_KHW[2].reshape(-1)
+    K, H, W = planes_KHW.shape
+    flat = planes_KHW.reshape(K, H * W)
+    distance, least = flat[1], flat[2]
     levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
         target, source = (tile.top + row) * W + tile.left, row * tile.width

@@ -17,8 +17,9 @@ from formats.sample import Bytes
 from formats.shards import ShardSet
 from train import onnx_model
 from train.boxes import boxes_from_probability
-from train.onnx_model import Exported, Tools, export_onnx
+from train.onnx_model import Exported, export_onnx
 from train.pixels import DEVIATION, MEAN, normalised
+from train.probability_map import Tools
 from train.trained import Trained, load_trained
 
 onnx = pytest.importorskip("onnx")
