@@ -12,7 +12,7 @@ The JSON on stdout of ``--json``; runs and settings are sorted by what they are,
   ``runs`` (labels), ``seeds`` (of those that finished), ``figures`` (over those that finished; by name, such
   as "best/hmean", "last/cleval/hmean", "wall_s": ``n``, ``mean``, ``sd`` (null of one), ``min``, ``max``).
 - ``differences``: ``name``, ``kind`` ("setting", "data", "version" or "processes"), ``values`` (each
-  ``value`` with the ``runs`` that have it).
+  ``value`` with the ``runs`` that have it; "absent" where a run has no such setting).
 - ``without_effect``: names of differing settings that change nothing that is learnt.
 - ``cautions``: ``kind`` and ``text``; the kinds are those of `train.run_cautions.Caution`.
 """

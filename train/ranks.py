@@ -155,7 +155,6 @@ class Ranks:
         for value, part in zip(statistics, united[len(values) :], strict=True):
             value.copy_(part.view_as(value) / self.world)
 
-
     def leave(self, code: int) -> None:
         """End this process at once where there are others; alone, do nothing. All work must be done.
 

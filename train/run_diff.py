@@ -22,6 +22,9 @@ WITHOUT_EFFECT = (
     "expect", "logger", "trainer.keep_best", "trainer.log_every_n_steps", "trainer.save_every_n_steps",
 )  # fmt: skip
 """Settings, and sections of them, that say what is checked and written down, not what is learnt."""
+ABSENT = "absent"
+LONGEST_LABEL = 3
+"""Values in the label of a setting; more of them are in the table."""
 Kind = Literal["setting", "data", "version", "processes"]
 
 
@@ -101,8 +104,8 @@ def compare_runs(records: Sequence[RunRecord]) -> Comparison:
 
 
 def value_of(record: RunRecord, name: str) -> Any:
-    """Return a run's value of a difference by its name."""
-    return record.facts[name] if name in record.facts else record.settings.get(name)
+    """Return a run's value of a difference by its name: ABSENT of a setting it does not have."""
+    return record.facts.get(name) if _kind(name) != "setting" else record.settings.get(name, ABSENT)
 
 
 def shown(value: Any) -> str:
@@ -172,7 +175,7 @@ def _settings(runs: Mapping[str, RunRecord], names: Sequence[str]) -> Iterator[S
         values = {name: value_of(runs[labels[0]], name) for name in names}
         ended = [runs[label] for label in labels if runs[label].state == "finished"]
         yield Setting(
-            label=", ".join(f"{_short(name)}={shown(value)}" for name, value in values.items()) or "all runs",
+            label=_label(values),
             values=values,
             runs=tuple(labels),
             seeds=tuple(record.seed for record in ended),
@@ -180,8 +183,10 @@ def _settings(runs: Mapping[str, RunRecord], names: Sequence[str]) -> Iterator[S
         )
 
 
-def _short(name: str) -> str:
-    return name.rpartition(".")[2]
+def _label(values: Mapping[str, Any]) -> str:
+    words = [f"{name.rpartition('.')[2]}={shown(value)}" for name, value in values.items()]
+    more = ["..."] if len(words) > LONGEST_LABEL else []
+    return ", ".join([*words[:LONGEST_LABEL], *more]) or "all runs"
 
 
 def _spreads(records: Sequence[RunRecord]) -> dict[str, Spread]:

@@ -29,19 +29,21 @@ PROB_LEVEL = 234
 
 LANES = 16
 """Pixels of a block; the width of the planes is a multiple of it."""
+TILE = 16384
+"""Pixels of a tile, at most: 64 kB of float32, half of a small second-level cache; a row has no more."""
 
 # Levels from an edge at which nothing changes any more, with room for rounding: outside, where 0 begins;
 # inside, where 255 begins; for the four maps, where T is.
 _OUTER = 125.01
 _INNER = 129.01
 _MAPS = 108.01
-_MORE = np.float32(1.0 + 2.0**-22)
-_LESS = np.float32(2.0**-22 - 1.0)
 _FAR = np.float32(129.5 * 129.5)
 _FAR_MAPS = np.float32(108.5 * 108.5)
-TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
+_MORE = np.float32(1.0 + 2.0**-22)
+_LESS = np.float32(2.0**-22 - 1.0)
+
 _TILE_ROWS = 96
-_FLAT = 1e-6
+_FLAT = 1e-6  # pixels
 _DISC = 0.7072  # a disc of this radius, the square root of 1/2, holds a pixel centre wherever it lies
 
 # The threshold map by magnitude a, 255 (1 - (a + 1/2) / 108), plus 1/2 for rounding.
@@ -52,7 +54,6 @@ _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _INSIDE = np.float32(ZERO_LEVEL)
-_JUST_OUTSIDE = np.float32(ZERO_LEVEL - 1)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -157,10 +158,9 @@ def _draw_text(
     band = step * (_MAPS if fused else _OUTER)
     if x1 + band < 0.0 or y1 + band < 0.0 or x0 - band > W - 1 or y0 - band > H - 1:
         return OUTSIDE
-    left, right = int(max(x0 - band, 0.0)), int(min(x1 + band, W - 1.0))
+    left, right = int(max(x0 - band, 0.0)) // LANES * LANES, int(min(x1 + band, W - 1.0))
     top, bottom = int(max(y0 - band, 0.0)), int(min(y1 + band, H - 1.0))
     width = (right - left + LANES) // LANES * LANES
-    left = min(left, W - width)
     height = min(TILE // width, _TILE_ROWS)
     # A text that does not reach this level is none to learn.
     needed = (PROB_LEVEL if check else 0) if whole else MASK_LEVEL
@@ -223,24 +223,28 @@ def _near_edges(
             ux, uy = (bx - ax) / length / step, (by - ay) / length / step
         else:
             ux, uy = 1.0 / step, 0.0
+        # An edge as good as level is within reach of a row as a whole or not at all.
         slope = (bx - ax) / (by - ay) if by - ay > _FLAT else 0.0
         beside = reach * abs(ux) * step
         first = int(max(ay - (beside if leave_a else reach) - tile.top, 0.0))
         last = int(min(by + (beside if leave_b else reach) - tile.top, tile.rows - 1.0))
         levels_long = length / step
+        near_a, near_b, below_a, above_b = ax - tile.left, bx - tile.left, ay + reach, by - reach
+        if slope == 0.0:
+            near_a, near_b = min(near_a, near_b), max(near_a, near_b)
         for row in range(first, last + 1):
             y = tile.top + row
             # The part of the edge within reach of the row, and from there as far to both sides.
-            xa = ax + max(y - reach - ay, 0.0) * slope - tile.left
-            xb = bx + min(y + reach - by, 0.0) * slope - tile.left
-            low, high = min(xa, xb) - reach, max(xa, xb) + reach
-            if high < 0.0:
+            xa = near_a + max(y - below_a, 0.0) * slope
+            xb = near_b + min(y - above_b, 0.0) * slope
+            low, high = (xa - reach, xb + reach) if slope >= 0.0 else (xb - reach, xa + reach)
+            if high < 0.0 or low > tile.width - 1.0:
                 continue
-            start = min(int(max(low, 0.0)), tile.width - LANES)
-            stop = int(min(high, tile.width - 1.0)) + 1
+            start = int(max(low, 0.0)) // LANES * LANES
+            blocks = (int(min(high, tile.width - 1.0)) - start) // LANES + 1
             dx, dy = tile.left + start - ax, y - ay
             across, along = dy * ux - dx * uy, dx * ux + dy * uy
-            _near_edge(start, stop, tile.width, row * tile.width, across, along, levels_long, ux, uy, squares)
+            _near_edge(row * tile.width + start, blocks, across, along, levels_long, ux, uy, squares)
 
 
 @kernel
@@ -252,9 +256,7 @@ def _is_steep(points_V2: Floats, i: int) -> bool:
 @kernel
 def _near_edge(
     start: int,
-    stop: int,
-    width: int,
-    row: int,
+    blocks: int,
     across: float,
     along: float,
     length: float,
@@ -262,20 +264,16 @@ def _near_edge(
     uy: float,
     squares: NDArray[np.float32],
 ) -> None:
-    """Lower one row of `squares`, from column `start` to `stop`, to the squared distance to one edge.
+    """Lower some blocks of `squares`, in one row, to the squared distance to one edge.
 
     The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
-    in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
-    before the last has ended, to stay in the row: a minimum may be taken twice.
+    in the column; at `start` they are `across` and `along`, counted from the first end. Blocks begin at
+    multiples of LANES on the canvas, so that a pixel's value does not depend on the tile.
     """
     ux32, uy32 = np.float32(ux), np.float32(uy)
-    for block in range((stop - start + LANES - 1) // LANES):
-        column = min(start + LANES * block, width - LANES)
-        ahead = np.float64(column - start)
-        here = along + ahead * ux
-        p = np.float32(across - ahead * uy)
-        before, after = np.float32(-here), np.float32(here - length)
-        origin = u64(row + column)
+    for block in range(blocks):
+        p, before, after = np.float32(across), np.float32(-along), np.float32(along - length)
+        origin = u64(start + LANES * block)
         for lane in range(LANES):
             j = np.float32(lane)
             a = p - j * uy32
@@ -286,6 +284,8 @@ def _near_edge(
             square = a * a + beyond * beyond
             least = squares[origin + u64(lane)]
             squares[origin + u64(lane)] = square if square < least else least
+        across -= LANES * uy
+        along += LANES * ux
 
 
 @kernel

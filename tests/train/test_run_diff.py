@@ -89,6 +89,23 @@ def test_every_resolved_setting_that_differs_is_named(tmp_path: Path) -> None:
     assert "without effect: " in human_text(result)
 
 
+def test_a_setting_that_a_run_does_not_have_is_absent_and_no_null(tmp_path: Path) -> None:
+    old = made_run_folder(tmp_path / "old")
+    config = (old / "config.yaml").read_text()
+    (old / "config.yaml").write_text(config.replace("  patience: null\n", ""))
+    (difference,) = compared(old, made_run_folder(tmp_path / "new")).differences
+    assert difference.name == "trainer.patience"
+    assert set(difference.values) == {("absent", ("old",)), (None, ("new",))}
+
+
+def test_a_label_is_short_and_the_values_are_all_there(tmp_path: Path) -> None:
+    words = ("optim.lr=0.5", "seed=7", "model.width=8", "model.inner=16", "optim.power=1.0")
+    result = compared(made_run_folder(tmp_path / "a"), made_run_folder(tmp_path / "b", *words))
+    (label,) = (setting.label for setting in result.settings if setting.runs == ("b",))
+    assert label == "width=8, inner=16, lr=0.5, ..."
+    assert all(len(setting.values) == 4 for setting in result.settings)
+
+
 def test_settings_stand_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     rates = (0.01, 0.002, 0.1)
     folders = [made_run_folder(tmp_path / f"r{n}", f"optim.lr={rate}") for n, rate in enumerate(rates)]
