@@ -24,6 +24,9 @@ from formats.sample_checks import check_sample
 from formats.shards import ShardSet
 from formats.storage import inside
 
+BATCH = 16
+"""Samples that a thread takes at once: a million tasks of one each would fill a gigabyte."""
+
 
 def verify_set(folder: Path, *, deep: bool = False) -> VerifyReport:
     """Verify a set.
@@ -92,16 +95,20 @@ def _look_deep(
     }
     opened = ShardSet(folder, names=sized)
 
-    def check(number: int) -> list[Problem]:
-        return check_sample(opened, number, sized[opened.locate(number)[0].name])
+    def check(numbers: range) -> list[Problem]:
+        names = (opened.locate(number)[0].name for number in numbers)
+        found = (check_sample(opened, n, sized[name]) for n, name in zip(numbers, names, strict=True))
+        return [problem for problems in found for problem in problems]
 
+    count = len(opened)
+    batches = [range(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
     with (
-        progress(len(opened), "decoding samples") as shown,
+        progress(count, "decoding samples") as shown,
         ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool,
     ):
-        for found in pool.map(check, range(len(opened))):
+        for batch, found in zip(batches, pool.map(check, batches), strict=True):
             problems += found
-            shown.advance()
+            shown.advance(len(batch))
     return problems
 
 

@@ -15,7 +15,7 @@ from formats.disk import writing
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import PROVENANCE, QUARANTINE, SET_MANIFEST, Quarantined, SetManifest, ShardManifest
 from formats.storage import write_whole
-from formats.verified import VERIFIED
+from formats.verified import VERIFIED, last_verification
 from pipeline.config import BuildConfig
 from pipeline.existing import (
     locked,
@@ -108,7 +108,8 @@ def build(
         manifest = _set_manifest(plan, shards)
         _check_quarantine(manifest.quarantined, plan.samples + len(rejected), config, folder)
         made_samples = sum(shard.entry.samples for shard in made)
-        if made or manifest != old:
+        noted = last_verification(folder)
+        if made or manifest != old or (noted is not None and noted.problems):
             (folder / VERIFIED).unlink(missing_ok=True)
         if manifest != old or not _stand_beside(folder, manifest) or not records(config, folder):
             work = Work(made_samples, seconds)

@@ -26,6 +26,7 @@ from formats.manifest import (
     load_shard_manifest,
 )
 from formats.storage import PARTIAL, inside
+from formats.verified import last_verification
 from pipeline.plan import PlannedShard
 from pipeline.shard_job import Shard, shard_entry
 from pipeline.stat_cache import StatCache
@@ -148,8 +149,12 @@ def standing_shards(
     """Return, by name, the planned shards that stand whole on disk.
 
     A shard's manifest must be as it was written, by its own checksum and by the set's manifest where that
-    names it. Its files are believed by size and time where the stat cache knows them, else by their SHA-256.
+    names it. Its files are believed by size and time where the stat cache knows them, else by their SHA-256;
+    but none is where a verification has found damage, since a disk that loses bits keeps a file's time.
     """
+    noted = last_verification(folder)
+    if noted is not None and not noted.problems.keys() <= {"extra"}:
+        cache.distrust(folder / SHARD_FOLDER)
     recorded = {entry.name: entry.manifest.sha256 for entry in old.shards} if old else {}
     found = ((shard.name, _standing(folder, shard, recorded.get(shard.name), cache)) for shard in planned)
     return {name: shard for name, shard in found if shard is not None}

@@ -14,8 +14,8 @@ What becomes of a text, by the first row that applies (`formats.sample.Text.stat
 
 Only texts of status "care" are drawn; all others contribute to no map. With `dont_care="background"`
 prob_mask is 1 everywhere. The size of a text is the shorter side of the rectangle of least area around it, in
-canvas pixels: it does not change with rotation, and for an upright box it is the usual height or width.
-Inside is by the even-odd rule; the band is what has q >= -T. A text lies wholly on the canvas if its vertices
+canvas pixels: it does not change with rotation, and for an upright box it is the usual height or width. Inside
+is by the even-odd rule. A text's band reaches 125 levels out. A text lies wholly on the canvas if its vertices
 do, the half pixel around the outer centres included. Texts that reach out of the canvas are never cut: their
 distances are those of the whole polygon.
 
@@ -37,7 +37,7 @@ from formats.levels import offset_level
 from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
 from formats.spec import TargetsSpec
 from pipeline.kernels.distance import LANES, TILE, draw
-from pipeline.kernels.measure import DEGENERATE, NOT_FINITE, SELF_CROSSING, measure
+from pipeline.kernels.measure import CARE, DEGENERATE, DONT_CARE, NOT_FINITE, SELF_CROSSING, measure
 
 RENDERER_VERSION = 1
 """Part of the fingerprint: moves with every change of a byte that `render` gives."""
@@ -155,7 +155,7 @@ def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:
 def _first_codes(
     dont_care: Sequence[bool], problems: Sequence[str | None] | None, count: int
 ) -> NDArray[np.uint8]:
-    codes = np.array(dont_care, bool).view(np.uint8)  # CARE is 0 and DONT_CARE 1
+    codes = np.array([DONT_CARE if ignored else CARE for ignored in dont_care], np.uint8)
     if len(codes) != count or (problems is not None and len(problems) != count):
         raise ValueError("polygons, don't-care flags and problems are as many as each other")
     for i, problem in enumerate(problems or ()):

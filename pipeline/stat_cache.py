@@ -24,6 +24,10 @@ from pipeline.workers import cores
 STAT_CACHE = ".stat-cache.json"
 SETTLED_NS = 2_000_000_000
 """A file younger than this may change again within the same clock tick: its hash is not remembered."""
+BATCH = 64
+"""Images that a thread takes at once: a million tasks of one each would fill a gigabyte."""
+MAX_BYTES = 1 << 30
+"""An image file is read as a whole: a larger one is refused before."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,11 @@ class StatCache:
             self._seen[name] = [*stamp, *facts]
         return facts
 
+    def distrust(self, folder: Path) -> None:
+        """Believe nothing of the files below a folder: they are hashed again."""
+        start = f"{folder.absolute()}/"
+        self._known = {name: row for name, row in self._known.items() if not name.startswith(start)}
+
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that this build wrote."""
         found = path.stat()
@@ -105,24 +114,32 @@ def hash_images(
     Pages of more than `max_pixels` are refused here, by their headers, and not when they are rendered: the
     limit is in no fingerprint, so no shard may depend on it.
     """
+    batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     hashes, faults = {}, {}
     with progress(len(images), "hashing images") as shown, ThreadPoolExecutor(cores()) as pool:
-        for key, facts in pool.map(lambda item: (item[0], _try_image(item[1], cache)), images):
-            if isinstance(facts, SampleError):
-                faults[key] = facts.found
-            elif facts.pixels > max_pixels:
-                faults[key] = (
-                    f"expected at most {max_pixels} pixels (source.max_pixels), "
-                    f"found {facts.pixels} by the image's header"
-                )
-            else:
-                hashes[key] = facts.sha256
-            shown.advance()
+        for batch in pool.map(lambda batch: [(key, _try_image(path, cache)) for key, path in batch], batches):
+            for key, facts in batch:
+                if isinstance(facts, SampleError):
+                    faults[key] = facts.found
+                elif facts.pixels > max_pixels:
+                    faults[key] = _too_large(facts.pixels, max_pixels)
+                else:
+                    hashes[key] = facts.sha256
+            shown.advance(len(batch))
     return hashes, faults
+
+
+def _too_large(pixels: int, limit: int) -> str:
+    return f"expected at most {limit} pixels (source.max_pixels), found {pixels} by the image's header"
 
 
 def _try_image(path: Path, cache: StatCache) -> ImageFacts | SampleError:
     try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            return SampleError(
+                str(path), found=f"expected an image file of at most {MAX_BYTES} bytes, found {size}"
+            )
         return cache.image(path)
     except OSError as error:
         return SampleError(str(path), found=f"the image cannot be read: {error.strerror or error}")

@@ -192,7 +192,7 @@ def drawn_status(
     """Return what becomes of one text by what of it is on the canvas."""
     (x0, y0), (x1, y1) = polygon_V2.min(axis=0), polygon_V2.max(axis=0)
     whole = x0 >= -0.5 and y0 >= -0.5 and x1 <= canvas[1] - 0.5 and y1 <= canvas[0] - 0.5
-    if not whole and not (q >= -T).any():
+    if not whole and not level(q, T).any():
         return "outside"
     if whole and targets.empty_shrink == "ignore" and not (q >= T).any():
         return "empty_shrink"

@@ -26,24 +26,19 @@ LEVELS_PER_T = 108
 ZERO_LEVEL = 126
 MASK_LEVEL = 18
 PROB_LEVEL = 234
+TOP_MAGNITUDE = 129
 
 LANES = 16
 """Pixels of a block; the width of the planes is a multiple of it."""
-TILE = 16384
-"""Pixels of a tile, at most: 64 kB of float32, half of a small second-level cache; a row has no more."""
 
-# Levels from an edge at which nothing changes any more, with room for rounding: outside, where 0 begins;
-# inside, where 255 begins; for the four maps, where T is.
-_OUTER = 125.01
-_INNER = 129.01
-_MAPS = 108.01
-_FAR = np.float32(129.5 * 129.5)
-_FAR_MAPS = np.float32(108.5 * 108.5)
+_OUTER = 125.01  # levels outside an edge at which 0 begins, with room for rounding
+_REACH = 129.01  # levels inside an edge at which 255 begins, with room for rounding
 _MORE = np.float32(1.0 + 2.0**-22)
 _LESS = np.float32(2.0**-22 - 1.0)
-
+_FAR = np.float32(130.0 * 130.0)
+TILE = 16384  # pixels: 64 kB of float32, half of a small second-level cache
 _TILE_ROWS = 96
-_FLAT = 1e-6  # pixels
+_FLAT = 1e-6
 _DISC = 0.7072  # a disc of this radius, the square root of 1/2, holds a pixel centre wherever it lies
 
 # The threshold map by magnitude a, 255 (1 - (a + 1/2) / 108), plus 1/2 for rounding.
@@ -54,6 +49,8 @@ _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _INSIDE = np.float32(ZERO_LEVEL)
+_JUST_OUTSIDE = np.float32(ZERO_LEVEL - 1)
+_TOP = np.float32(TOP_MAGNITUDE)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -155,39 +152,40 @@ def _draw_text(
         x0, x1 = min(x0, x), max(x1, x)
         y0, y1 = min(y0, y), max(y1, y)
     whole = x0 >= -0.5 and y0 >= -0.5 and x1 <= W - 0.5 and y1 <= H - 0.5
-    band = step * (_MAPS if fused else _OUTER)
+    band = _OUTER * step
     if x1 + band < 0.0 or y1 + band < 0.0 or x0 - band > W - 1 or y0 - band > H - 1:
         return OUTSIDE
-    left, right = int(max(x0 - band, 0.0)) // LANES * LANES, int(min(x1 + band, W - 1.0))
+    left, right = int(max(x0 - band, 0.0)), int(min(x1 + band, W - 1.0))
     top, bottom = int(max(y0 - band, 0.0)), int(min(y1 + band, H - 1.0))
     width = (right - left + LANES) // LANES * LANES
+    left = min(left, W - width)
     height = min(TILE // width, _TILE_ROWS)
-    # A text that does not reach this level is none to learn.
-    needed = (PROB_LEVEL if check else 0) if whole else MASK_LEVEL
-    greatest = 0
-    for y in range(top, bottom + 1, height):
-        if greatest < needed:
-            tile = Tile(left, y, min(height, bottom + 1 - y), width)
-            greatest = _fill(points_V2, step, fused, tile, scratch)
-    if greatest < needed:
-        return EMPTY_SHRINK if whole else OUTSIDE
-    filled = needed > 0 and top + height > bottom
+    if check and whole:
+        greatest = 0
+        for y in range(top, bottom + 1, height):
+            if greatest < PROB_LEVEL:
+                tile = Tile(left, y, min(height, bottom + 1 - y), width)
+                greatest = _fill(points_V2, step, fused, tile, scratch)
+        if greatest < PROB_LEVEL:
+            return EMPTY_SHRINK
+    filled = check and whole and top + height > bottom
+    touched = whole
     for y in range(top, bottom + 1, height):
         tile = Tile(left, y, min(height, bottom + 1 - y), width)
-        if not filled:
-            _fill(points_V2, step, fused, tile, scratch)
+        greatest = PROB_LEVEL if filled else _fill(points_V2, step, fused, tile, scratch)
+        touched |= greatest > 0
         if fused:
             _merge_maps(tile, scratch, planes_KHW)
         else:
             _merge_distance(tile, scratch, planes_KHW)
-    return CARE
+    return CARE if touched else OUTSIDE
 
 
 @kernel
 def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scratch) -> int:
     """Fill a tile with a text's levels and values; return the greatest level."""
-    scratch.squares[: tile.rows * tile.width] = _FAR_MAPS if fused else _FAR
-    _near_edges(points_V2, step, step * (_MAPS if fused else _INNER), tile, scratch.squares)
+    scratch.squares[: tile.rows * tile.width] = _FAR
+    _near_edges(points_V2, step, tile, scratch.squares)
     _cross(points_V2, tile, scratch)
     scratch.inside[: tile.rows * tile.width] = 0
     _fill_inside(len(points_V2), tile, scratch, scratch.inside, 0, tile.width, 1)
@@ -197,24 +195,15 @@ def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scra
 
 
 @kernel
-def _near_edges(
-    points_V2: Floats, step: float, reach: float, tile: Tile, squares: NDArray[np.float32]
-) -> None:
-    """Lower `squares` to the squared distances, in levels, to the edges within reach, in pixels.
-
-    An edge is taken over all rows within reach of it, what is nearest to its ends included. Where a steep
-    edge meets a flat one, the flat one sees to their common end; the steep one only to the rows beside it.
-    """
+def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.float32]) -> None:
+    """Lower `squares` to the squared distances, in levels, to the edges within reach."""
     V = len(points_V2)
+    reach = _REACH * step
     for i in range(V):
         j = i + 1 if i + 1 < V else 0
         ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
-        steep = _is_steep(points_V2, i)
-        leave_a = steep and not _is_steep(points_V2, i - 1 if i > 0 else V - 1)
-        leave_b = steep and not _is_steep(points_V2, j)
         if ay > by:
             ax, ay, bx, by = bx, by, ax, ay
-            leave_a, leave_b = leave_b, leave_a
         if by + reach < tile.top or ay - reach > tile.top + tile.rows - 1.0:
             continue
         length = sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
@@ -223,40 +212,31 @@ def _near_edges(
             ux, uy = (bx - ax) / length / step, (by - ay) / length / step
         else:
             ux, uy = 1.0 / step, 0.0
-        # An edge as good as level is within reach of a row as a whole or not at all.
         slope = (bx - ax) / (by - ay) if by - ay > _FLAT else 0.0
-        beside = reach * abs(ux) * step
-        first = int(max(ay - (beside if leave_a else reach) - tile.top, 0.0))
-        last = int(min(by + (beside if leave_b else reach) - tile.top, tile.rows - 1.0))
+        first = int(max(ay - reach - tile.top, 0.0))
+        last = int(min(by + reach - tile.top, tile.rows - 1.0))
         levels_long = length / step
-        near_a, near_b, below_a, above_b = ax - tile.left, bx - tile.left, ay + reach, by - reach
-        if slope == 0.0:
-            near_a, near_b = min(near_a, near_b), max(near_a, near_b)
         for row in range(first, last + 1):
             y = tile.top + row
             # The part of the edge within reach of the row, and from there as far to both sides.
-            xa = near_a + max(y - below_a, 0.0) * slope
-            xb = near_b + min(y - above_b, 0.0) * slope
-            low, high = (xa - reach, xb + reach) if slope >= 0.0 else (xb - reach, xa + reach)
-            if high < 0.0 or low > tile.width - 1.0:
+            xa = ax + max(y - reach - ay, 0.0) * slope - tile.left
+            xb = bx + min(y + reach - by, 0.0) * slope - tile.left
+            low, high = min(xa, xb) - reach, max(xa, xb) + reach
+            if high < 0.0:
                 continue
-            start = int(max(low, 0.0)) // LANES * LANES
-            blocks = (int(min(high, tile.width - 1.0)) - start) // LANES + 1
+            start = min(int(max(low, 0.0)), tile.width - LANES)
+            stop = int(min(high, tile.width - 1.0)) + 1
             dx, dy = tile.left + start - ax, y - ay
             across, along = dy * ux - dx * uy, dx * ux + dy * uy
-            _near_edge(row * tile.width + start, blocks, across, along, levels_long, ux, uy, squares)
-
-
-@kernel
-def _is_steep(points_V2: Floats, i: int) -> bool:
-    j = i + 1 if i + 1 < len(points_V2) else 0
-    return bool(abs(points_V2[j, 1] - points_V2[i, 1]) > abs(points_V2[j, 0] - points_V2[i, 0]))
+            _near_edge(start, stop, tile.width, row * tile.width, across, along, levels_long, ux, uy, squares)
 
 
 @kernel
 def _near_edge(
     start: int,
-    blocks: int,
+    stop: int,
+    width: int,
+    row: int,
     across: float,
     along: float,
     length: float,
@@ -264,16 +244,20 @@ def _near_edge(
     uy: float,
     squares: NDArray[np.float32],
 ) -> None:
-    """Lower some blocks of `squares`, in one row, to the squared distance to one edge.
+    """Lower one row of `squares`, from column `start` to `stop`, to the squared distance to one edge.
 
     The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
-    in the column; at `start` they are `across` and `along`, counted from the first end. Blocks begin at
-    multiples of LANES on the canvas, so that a pixel's value does not depend on the tile.
+    in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
+    before the last has ended, to stay in the row: a minimum may be taken twice.
     """
     ux32, uy32 = np.float32(ux), np.float32(uy)
-    for block in range(blocks):
-        p, before, after = np.float32(across), np.float32(-along), np.float32(along - length)
-        origin = u64(start + LANES * block)
+    for block in range((stop - start + LANES - 1) // LANES):
+        column = min(start + LANES * block, width - LANES)
+        ahead = np.float64(column - start)
+        here = along + ahead * ux
+        p = np.float32(across - ahead * uy)
+        before, after = np.float32(-here), np.float32(here - length)
+        origin = u64(row + column)
         for lane in range(LANES):
             j = np.float32(lane)
             a = p - j * uy32
@@ -284,8 +268,6 @@ def _near_edge(
             square = a * a + beyond * beyond
             least = squares[origin + u64(lane)]
             squares[origin + u64(lane)] = square if square < least else least
-        across -= LANES * uy
-        along += LANES * ux
 
 
 @kernel
@@ -348,6 +330,7 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
     for i in range(size):
         q = np.float32(sqrt(squares[u64(i)])) * (_MORE if inside[u64(i)] != 0 else _LESS)
         cell = np.floor(q)
+        cell = cell if cell < _TOP else _TOP
         level = cell + _INSIDE
         level = level if level > _ZERO else _ZERO
         value = start - slope * abs(cell + _HALF)
@@ -362,9 +345,12 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
 @kernel
 def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
     """Take one text's tile into the prob, thresh and thresh_mask planes."""
-    K, H, W = planes_KHW.shape
-    flat = planes_KHW.reshape(K, H * W)
-    prob, thresh, thresh_mask = flat[1], flat[2], flat[3]
+    W = planes_KHW.shape[2]
+    prob, thresh, thresh_mask = (
+        planes_KHW[1].reshape(-1),
+        planes_KHW[2].reshape(-1),
+        planes_KHW[3].reshape(-1),
+    )
     levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
         target, source = (tile.top + row) * W + tile.left, row * tile.width
@@ -378,9 +364,8 @@ def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
 @kernel
 def _merge_distance(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
     """Take one text's tile into the distance plane and the plane of least magnitudes."""
-    K, H, W = planes_KHW.shape
-    flat = planes_KHW.reshape(K, H * W)
-    distance, least = flat[1], flat[2]
+    W = planes_KHW.shape[2]
+    distance, least = planes_KHW[1].reshape(-1), planes_KHW[2].reshape(-1)
     levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
         target, source = (tile.top + row) * W + tile.left, row * tile.width

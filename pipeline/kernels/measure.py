@@ -71,7 +71,7 @@ def shorter_side(points_V2: Floats) -> float:
     Such a rectangle has a side along an edge of the convex hull (Freeman and Shapira, "Determining the
     minimum-area encasing rectangle for an arbitrary closed curve", CACM 1975).
     """
-    hull_K2 = points_V2 if _is_convex_quad(points_V2) else convex_hull(points_V2)
+    hull_K2 = convex_hull(points_V2)
     K = len(hull_K2)
     least = np.inf
     shorter = 0.0
@@ -101,35 +101,20 @@ def convex_hull(points_V2: Floats) -> Floats:
     order = np.argsort(points_V2[:, 1], kind="mergesort")
     order = order[np.argsort(points_V2[order, 0], kind="mergesort")]
     V = len(order)
-    hull_K2 = np.empty((2 * V + 1, 2))
+    hull_K2 = np.empty((2 * V, 2))
     K = 0
     for half in range(2):
         first = K
         for i in range(V):
-            hull_K2[K] = points_V2[order[i if half == 0 else V - 1 - i]]
-            while K - first >= 2 and _turn(hull_K2, K - 2, K - 1, K) <= 0.0:
-                hull_K2[K - 1] = hull_K2[K]
+            point = points_V2[order[i if half == 0 else V - 1 - i]]
+            while K - first >= 2 and _turn(hull_K2[K - 2], hull_K2[K - 1], point) <= 0.0:
                 K -= 1
+            hull_K2[K] = point
             K += 1
         K -= 1  # the last corner of one half is the first of the other
     return hull_K2[:K]
 
 
 @kernel
-def _is_convex_quad(points_V2: Floats) -> bool:
-    # Four turns to the same side add up to less than two full ones, so to one.
-    if len(points_V2) != 4:
-        return False
-    left, right = 0, 0
-    for i in range(4):
-        turn = _turn(points_V2, i, (i + 1) % 4, (i + 2) % 4)
-        left += turn < 0.0
-        right += turn > 0.0
-    return left == 4 or right == 4
-
-
-@kernel
-def _turn(points_V2: Floats, a: int, b: int, c: int) -> float:
-    ux, uy = points_V2[b, 0] - points_V2[a, 0], points_V2[b, 1] - points_V2[a, 1]
-    vx, vy = points_V2[c, 0] - points_V2[a, 0], points_V2[c, 1] - points_V2[a, 1]
-    return float(ux * vy - uy * vx)
+def _turn(a: Floats, b: Floats, c: Floats) -> float:
+    return float((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))

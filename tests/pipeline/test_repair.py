@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from formats.errors import UsageError
 from formats.fingerprint import canonical, sha256
 from formats.set_checks import verify_set
 from formats.settings import validate_settings
+from formats.verified import VERIFIED
 from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
 from pipeline.stat_cache import STAT_CACHE
@@ -81,6 +84,21 @@ def test_a_flipped_version_is_no_other_version(tmp_path: Path, pages: Path) -> N
     assert b'"version":5' in manifest.read_bytes()
     assert run(tmp_path / "set", pages).made == 0
     assert content(tmp_path / "set") == whole
+
+
+@pytest.mark.parametrize("pattern", ["shards/*.tar", "shards/*.json"])
+def test_what_verify_found_is_read_again_whatever_its_time(tmp_path: Path, pages: Path, pattern: str) -> None:
+    run(tmp_path / "set", pages)
+    whole = content(tmp_path / "set")
+    flip(first(tmp_path / "set", pattern), 800)
+    verify = [sys.executable, "-m", "formats.verify", str(tmp_path / "set")]
+    assert run(tmp_path / "set", pages).made == (0 if pattern.endswith("tar") else 1)
+    flip(first(tmp_path / "set", "shards/*.tar"), 900)
+    assert subprocess.run(verify, capture_output=True).returncode == 1
+    assert run(tmp_path / "set", pages).made == 1
+    assert content(tmp_path / "set") == whole
+    assert not (tmp_path / "set" / VERIFIED).exists()
+    assert subprocess.run(verify, capture_output=True).returncode == 0
 
 
 def test_provenance_that_is_gone_is_written_again(tmp_path: Path, pages: Path) -> None:

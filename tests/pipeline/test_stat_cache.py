@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from made_pages import made_page
 
 from pipeline.stat_cache import STAT_CACHE, StatCache, hash_images
 
@@ -68,3 +69,23 @@ def test_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     hashes, faults = hash_images([("a", good), ("b", tmp_path / "b")], StatCache(tmp_path))
     assert hashes == {"a": hashlib.sha256(b"one").hexdigest()}
     assert "No such file" in faults["b"]
+
+
+def test_files_without_end_are_not_read(tmp_path: Path) -> None:
+    huge = tmp_path / "huge.jpg"
+    with huge.open("wb") as file:
+        file.truncate(1 << 40)
+    hashes, faults = hash_images([("a", huge)], StatCache(tmp_path))
+    assert not hashes
+    assert "at most 1073741824 bytes, found 1099511627776" in faults["a"]
+
+
+def test_pages_beyond_the_limit_are_refused_by_their_header(tmp_path: Path) -> None:
+    page = aged(tmp_path / "a", made_page(1, (40, 50)))
+    for limit, count in ((1999, 0), (2000, 1)):
+        for _ in range(2):  # the second time out of the cache
+            cache = StatCache(tmp_path)
+            hashes, faults = hash_images([("a", page)], cache, limit)
+            cache.save()
+            assert (len(hashes), len(faults)) == (count, 1 - count)
+    assert "found 2000 by the image's header" in hash_images([("a", page)], StatCache(tmp_path), 9)[1]["a"]

@@ -42,6 +42,7 @@ def exact(*polygons: Points, H: int = 80, W: int = 96) -> ExactMaps:
 @pytest.mark.parametrize("name", ["LEVELS_PER_T", "ZERO_LEVEL", "MASK_LEVEL", "PROB_LEVEL"])
 def test_constants_are_those_of_the_agreement(name: str) -> None:
     assert getattr(distance, name) == getattr(formats.levels, name)
+    assert distance.TOP_MAGNITUDE == formats.levels.MAGNITUDES - 1
 
 
 def test_every_magnitude_gives_the_threshold_of_the_tables() -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from oracle import area_and_perimeter as exact_area_and_perimeter
@@ -42,7 +42,6 @@ def rectangle(width: float, height: float, degrees: float = 0.0) -> Points:
 
 
 @given(POINTS)
-@settings(deadline=None)
 def test_areas_perimeters_and_sizes_are_those_of_the_slow_twin(polygon_V2: Points) -> None:
     assert area_and_perimeter(polygon_V2) == pytest.approx(exact_area_and_perimeter(polygon_V2), abs=1e-8)
     hull = shapely.convex_hull(shapely.MultiPoint(polygon_V2))
