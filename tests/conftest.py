@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Continuous integration tries the same examples each time; searching for new ones is for people's machines.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("ci")
 
 DATA = Path(os.environ.get("TEXTSHARDS_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
