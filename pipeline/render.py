@@ -15,13 +15,12 @@ What becomes of a text, by the first row that applies (`formats.sample.Text.stat
 Only texts of status "care" are drawn; all others contribute to no map. With `dont_care="background"`
 prob_mask is 1 everywhere. The size of a text is the shorter side of the rectangle of least area around it, in
 canvas pixels: it does not change with rotation, and for an upright box it is the usual height or width.
-Inside is by the even-odd rule. A text's band reaches 125 levels out. A text lies wholly on the canvas if its
-vertices do, the half pixel around the outer centres included. Texts that reach out of the canvas are never cut: their
-distances are those of the whole polygon.
-
-Whether a text holds a pixel with q >= T is read off its levels, unless r^2 A/L is at least the square root of
-1/2: the inradius of a simple polygon exceeds A/L (Bonnesen's inequality), so that what is left of it after
-the shrink holds a disc that no pixel's centre can miss.
+Inside is by the even-odd rule. A text's band reaches 125 levels out. A text lies wholly on the canvas if
+its vertices do, the half pixel around the outer centres included. Texts that reach out of the canvas are
+never cut: their distances are those of the whole polygon. Whether a text holds a pixel with q >= T is read
+off its levels, unless r^2 A/L is at least the square root of 1/2: the inradius of a simple polygon exceeds
+A/L (Bonnesen's inequality), so that what is left of it after the shrink holds a disc that no pixel's centre
+can miss.
 """
 
 from __future__ import annotations
