@@ -9,11 +9,19 @@ from pathlib import Path
 import click
 
 from formats.commands import run_command
+from formats.errors import UsageError
 
 
 @click.command("pipeline.build", context_settings={"max_content_width": 100})
-@click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="YAML file")
-@click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="folder of the set")
+@click.option("--config", "config_path", type=click.Path(path_type=Path), help="YAML file")
+@click.option("--out", "folder", type=click.Path(path_type=Path), help="folder of the set")
+@click.option(
+    "--init",
+    "start_from",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="look at a folder of labelled pages and write a configuration for it to --config",
+)
 @click.option("--workers", type=click.IntRange(0), help="worker processes (default: runtime.workers)")
 @click.option("--paranoid", is_flag=True, help="hash every file again; believe no size or time")
 @click.option(
@@ -24,8 +32,9 @@ from formats.commands import run_command
 @click.option("--force", is_flag=True, help="make every shard again")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
-    config_path: Path,
-    folder: Path,
+    config_path: Path | None,
+    folder: Path | None,
+    start_from: Path | None,
     workers: int | None,
     paranoid: bool,
     only_check: bool,
@@ -40,8 +49,21 @@ def main(
 
     \b
     Example:
+      python -m pipeline.build --init data/mine
       python -m pipeline.build --config configs/sroie.yaml --out sets/sroie source.root=data/sroie
     """
+    if start_from is not None:
+        from pipeline.start.command import start
+
+        click.echo(start(start_from, config_path).human_text())
+        return 0
+    if config_path is None or folder is None:
+        missing = "--config" if config_path is None else "--out"
+        raise UsageError(
+            f"option {missing}",
+            expected="--config FILE and --out DIR",
+            next_step="or --init DIR, which writes a configuration for a folder of labelled pages",
+        )
     from pipeline.assemble import build
     from pipeline.check import check
     from pipeline.config import load_config

@@ -68,7 +68,7 @@ def _pair_entry(root: Path, image: str, gt_file: Path, parse: ParseText, folder:
 def _folder_entries(root: Path, images_folder: str, gt_folder: Path, parse: ParseText) -> Iterator[Entry]:
     images = [name for name in _files(root / images_folder) if name.suffix.lower() in IMAGE_SUFFIXES]
     gts = {name for name in _files(gt_folder) if name.suffix.lower() == ".txt"}
-    named = {image: [name for name in _gt_names(image) if name in gts] for image in images}
+    named = {image: [name for name in gt_names(image) if name in gts] for image in images}
     claims = Counter(gt for found in named.values() for gt in found)
     for image, found in named.items():
         problem = _pairing_problem(found, claims)
@@ -86,7 +86,8 @@ def _folder_entries(root: Path, images_folder: str, gt_folder: Path, parse: Pars
         )
 
 
-def _gt_names(image: PurePosixPath) -> Iterable[PurePosixPath]:
+def gt_names(image: PurePosixPath) -> Iterable[PurePosixPath]:
+    """Return the names that the annotation file of an image may have, in its own folder."""
     names = (pattern.format(stem=image.stem, name=image.name) for pattern in GT_NAMES)
     return (image.with_name(name) for name in dict.fromkeys(names))
 

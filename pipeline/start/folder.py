@@ -1,0 +1,93 @@
+"""What lies in a folder of labelled pages: images by name, and files that may be annotations."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from formats.errors import UsageError
+from pipeline.sources.pairs import IMAGE_SUFFIXES
+
+LABEL_SUFFIXES = (".txt", ".json", ".jsonl")
+
+
+@dataclass
+class Folder:
+    """A folder, looked through once; all paths are relative to it, with forward slashes.
+
+    Attributes:
+        root: the folder.
+        images: the images' paths, sorted.
+        labels: the paths of text and JSON files by their folder, sorted.
+    """
+
+    root: Path
+    images: list[PurePosixPath] = field(default_factory=list)
+    labels: dict[PurePosixPath, list[PurePosixPath]] = field(default_factory=lambda: defaultdict(list))
+
+    def __post_init__(self) -> None:
+        """Index the images by file name."""
+        self._by_name: dict[str, list[PurePosixPath]] = defaultdict(list)
+        for image in self.images:
+            self._by_name[image.name].append(image)
+
+    @property
+    def image_folders(self) -> Counter[PurePosixPath]:
+        """Number of images by folder."""
+        return Counter(image.parent for image in self.images)
+
+    def image_folder_of(self, names: Iterable[str]) -> tuple[str, bool] | None:
+        """Return the folder that images named in an annotation are relative to; None where none are here.
+
+        The second value tells that only the names' last parts are found, in other folders than they say.
+        """
+        whole: Counter[str] = Counter()
+        last: Counter[str] = Counter()
+        for name in names:
+            written = PurePosixPath(name.replace("\\", "/"))
+            for image in self._by_name.get(written.name, ()):
+                last[_text(image.parent)] += 1
+                parts = written.parts
+                if image.parts[-len(parts) :] == parts:
+                    whole[_text(PurePosixPath(*image.parts[: -len(parts)]))] += 1
+        for found, only_names in ((whole, False), (last, True)):
+            if found:
+                # Of folders with as many, the first by name.
+                return min(found, key=lambda folder: (-found[folder], folder)), only_names
+        return None
+
+
+def look_through(root: Path) -> Folder:
+    """Walk through a folder; hidden files and folders are passed over, links to folders not followed.
+
+    Raises:
+        UsageError: it is no folder, or holds no image of a known kind.
+    """
+    if not root.is_dir():
+        found = "a file" if root.exists() else "nothing there"
+        raise UsageError(f"--init {root}", expected="a folder of labelled pages", found=found)
+    images, labels = [], defaultdict(list)
+    for parent, folders, files in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        below = PurePosixPath(Path(parent).relative_to(root).as_posix())
+        for name in sorted(name for name in files if not name.startswith(".")):
+            suffix = PurePosixPath(name).suffix.lower()
+            if suffix in IMAGE_SUFFIXES:
+                images.append(below / name)
+            elif suffix in LABEL_SUFFIXES:
+                labels[below].append(below / name)
+    if not images:
+        raise UsageError(
+            f"--init {root}",
+            expected=f"pages below it: files ending in {', '.join(IMAGE_SUFFIXES)}",
+            found=f"none among {sum(map(len, labels.values()))} label files",
+            next_step="name the folder that holds the images and their labels",
+        )
+    return Folder(root, sorted(images), labels)
+
+
+def _text(folder: PurePosixPath) -> str:
+    return "" if folder == PurePosixPath(".") or not folder.parts else str(folder)

@@ -1,0 +1,69 @@
+"""`pipeline.build --init`: what it writes is a configuration that builds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from built_set import invoke
+from made_pages import made_pages
+from PIL import Image
+
+from formats.errors import UsageError
+from pipeline.build import main
+from pipeline.config import load_config
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Path:
+    made_pages(tmp_path / "pages", 3, "train")
+    return made_pages(tmp_path / "pages", 2, "test")
+
+
+def test_the_configuration_written_builds(
+    tmp_path: Path, pages: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "new" / "mine.yaml"
+    result = invoke(main, "--init", pages, "--config", config)
+    assert f"--config {config} --out sets/mine" in result.output
+    with Image.open(config.with_suffix(".png")) as picture:
+        assert picture.width > 3 * 96
+    assert set(load_config(config).source.splits) == {"train", "test"}
+    built = invoke(main, "--config", config, "--out", tmp_path / "set", "--workers", 1)
+    assert "5 samples (2 test, 3 train)" in built.output
+    capsys.readouterr()
+
+
+def test_reasons_stand_beside_the_settings(tmp_path: Path, pages: Path) -> None:
+    for labels in pages.rglob("train/*.txt"):
+        labels.write_text(labels.read_text().replace("###", "*"))
+    (pages / "train" / "page_0.txt").write_text("nonsense\n")
+    config = tmp_path / "mine.yaml"
+    invoke(main, "--init", pages, "--config", config)
+    written = config.read_text()
+    assert 'Where a printed asterisk is a text to be found, leave "*" out' not in written
+    assert "Cannot be used: train/page_0.jpg" in written
+    assert "Texts below targets.min_size" in written
+
+
+def test_nothing_is_overwritten(tmp_path: Path, pages: Path) -> None:
+    config = tmp_path / "mine.yaml"
+    config.write_text("mine: all mine\n")
+    with pytest.raises(UsageError, match="not there yet"):
+        invoke(main, "--init", pages, "--config", config)
+    assert config.read_text() == "mine: all mine\n"
+
+
+def test_without_init_both_options_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="option --config"):
+        invoke(main, "--out", tmp_path)
+    with pytest.raises(UsageError, match="option --out"):
+        invoke(main, "--config", tmp_path / "a.yaml")
+
+
+def test_pages_that_cannot_be_decoded_are_no_start(tmp_path: Path) -> None:
+    made_pages(tmp_path / "pages", 2)
+    for image in (tmp_path / "pages").rglob("*.jpg"):
+        image.write_bytes(image.read_bytes()[:-200])
+    with pytest.raises(UsageError, match="pages that can be decoded"):
+        invoke(main, "--init", tmp_path / "pages", "--config", tmp_path / "mine.yaml")

@@ -1,0 +1,124 @@
+"""Folders of labelled pages are recognised, whatever the format of their labels."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path, PurePosixPath
+
+import pytest
+from made_pages import made_pages
+
+from formats.errors import UsageError
+from pipeline.sources import FolderPair
+from pipeline.start.folder import look_through
+from pipeline.start.recognise import Recognised, recognise, split_name
+
+
+def best(root: Path) -> Recognised:
+    return recognise(look_through(root))[0]
+
+
+def test_lists_of_pages_and_labels(tmp_path: Path) -> None:
+    made_pages(tmp_path, 3, "train")
+    made_pages(tmp_path, 2, "test")
+    found = best(tmp_path)
+    assert found.settings.format == "icdar"
+    assert found.settings.splits == {"train": "train_list.txt", "test": "test_list.txt"}
+    assert len(found.annotations.records) == 5
+
+
+def test_folders_paired_by_name(tmp_path: Path) -> None:
+    made_pages(tmp_path, 3, "train")
+    (tmp_path / "train_list.txt").unlink()
+    assert best(tmp_path).settings.splits == {"train": FolderPair(images="train", gt="train")}
+
+
+def test_polygons_of_more_than_four_vertices_are_no_quadrilaterals(tmp_path: Path) -> None:
+    made_pages(tmp_path, 3, "train")
+    for labels in (tmp_path / "train").glob("*.txt"):
+        labels.write_text("10,8,50,6,90,8,90,28,50,30,10,28,word\n" * 3)
+    found = best(tmp_path)
+    assert found.settings.format == "polygons"
+    assert {len(text.polygon_V2) for record in found.annotations.records for text in record.texts} == {6}
+
+
+def test_images_are_found_where_labels_do_not_say(tmp_path: Path) -> None:
+    made_pages(tmp_path / "deep" / "pages", 3)
+    box = [[10, 8], [90, 8], [90, 28], [10, 28]]
+    rows = [
+        f"elsewhere/page_{number}.jpg\t{json.dumps([{'transcription': 'a', 'points': box}])}\n"
+        for number in range(3)
+    ]
+    for file in (tmp_path / "deep").rglob("*.txt"):
+        file.unlink()
+    (tmp_path / "Label.txt").write_text("".join(rows))
+    found = best(tmp_path)
+    assert (found.settings.format, found.settings.image_path) == ("paddle", "name")
+    assert found.settings.images == "deep/pages/{split}"
+    assert len(found.annotations.records) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "split"),
+    [
+        ("train_list.txt", "train"),
+        ("instances_test2017.json", "test"),
+        ("validation/labels", "val"),
+        ("test/train_labels", "train"),
+        ("Label.txt", "train"),
+        ("contest/Label.txt", "train"),
+    ],
+)
+def test_split_by_the_words_of_a_path(place: str, split: str) -> None:
+    assert split_name(PurePosixPath(place)) == split
+
+
+@pytest.mark.parametrize("files", [{}, {"notes.txt": "remember the milk\n"}, {"a.json": "[1, 2]"}])
+def test_a_folder_without_labels_is_told_what_is_known(tmp_path: Path, files: dict[str, str]) -> None:
+    made_pages(tmp_path, 2)
+    for file in tmp_path.rglob("*.txt"):
+        file.unlink()
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(UsageError, match="labels of its 2 pages in one of the formats ufo, icdar"):
+        best(tmp_path)
+
+
+def test_no_folder_and_no_images_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing there"):
+        look_through(tmp_path / "absent")
+    with pytest.raises(UsageError, match="none among 0 label files"):
+        look_through(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("folder", "label_format", "pages"), [("sroie", "icdar", 86), ("totaltext", "polygons", 2)]
+)
+def test_real_folders(shared_data: Path, folder: str, label_format: str, pages: int) -> None:
+    found = best(shared_data / folder)
+    assert (found.settings.format, len(found.annotations.records)) == (label_format, pages)
+
+
+@pytest.mark.parametrize(
+    ("label_format", "file", "pages"),
+    [
+        ("coco", "mmocr0/instances_test.json", 10),
+        ("mmocr0", "mmocr0/instances_test.txt", 10),
+        ("mmocr1", "mmocr1/textdet_test.json", 10),
+        ("labelme", "labelme", 10),
+    ],
+)
+def test_real_labels_of_each_format(
+    shared_data: Path, tmp_path: Path, label_format: str, file: str, pages: int
+) -> None:
+    pages_there = tmp_path / "pages"
+    shutil.copytree(shared_data / "icdar2015" / "train" / "images", pages_there)
+    source = shared_data / "formats" / file
+    if source.is_dir():
+        shutil.copytree(source, tmp_path / "labels")
+    else:
+        shutil.copy(source, tmp_path)
+    found = best(tmp_path)
+    assert found.settings.format == label_format
+    assert len(found.annotations.records) == pages
