@@ -18,9 +18,14 @@ from formats.errors import TextshardsError
 INTERRUPTED = 130
 
 
-def run_command(command: click.Command) -> NoReturn:
-    """Run a click command; its return value (or 0) is the exit code, a known fault has no traceback."""
-    name = f"python -m {command.name}"
+def run_command(command: click.Command, name: str | None = None) -> NoReturn:
+    """Run a click command; its return value (or 0) is the exit code, a known fault has no traceback.
+
+    Args:
+        command: to run.
+        name: what help calls it (default: `python -m` and the command's name).
+    """
+    name = name or f"python -m {command.name}"
     try:
         result = command.main(prog_name=name, standalone_mode=False)
         code = result if isinstance(result, int) else 0

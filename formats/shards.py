@@ -204,7 +204,7 @@ class ShardSet:
         frames = {name: self.member(number, name) for name in members}
         with self._named(number):
             if self.encoding.container == "tar":
-                return _cut(_whole_frame(frames["maps"], scratch), shapes)
+                return cut_planes(_whole_frame(frames["maps"], scratch), shapes)
             return _inflate(frames, shapes, scratch)
 
     @contextmanager
@@ -260,8 +260,12 @@ def _inflate(
     return planes
 
 
-def _cut(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, Bytes]:
-    """Cut a frame's content into planes; a frame without overlap plane is shorter by just that."""
+def cut_planes(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, Bytes]:
+    """Cut a frame's content into planes; a frame without overlap plane is shorter by just that.
+
+    Raises:
+        DamageError: it is of another size.
+    """
     sizes = {name: rows * columns for name, (rows, columns) in shapes.items()}
     if len(content) == sum(sizes.values()) - sizes.get("overlap", 0):
         sizes.pop("overlap", None)
