@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline.sources import coco, icdar, labelme, mmocr0, mmocr1, paddle, polygons, ufo
-from pipeline.sources.gather import ReadSplit, gather
+from pipeline.sources.formats import FORMATS, reader
+from pipeline.sources.gather import gather
 from pipeline.sources.record import Annotations, Rejected, SourceRecord, SourceText
 from pipeline.sources.settings import FolderPair, SourceSettings
 
 __all__ = [
-    "READERS",
+    "FORMATS",
     "Annotations",
     "FolderPair",
     "Rejected",
@@ -16,18 +16,8 @@ __all__ = [
     "SourceSettings",
     "SourceText",
     "read_annotations",
+    "reader",
 ]
-
-READERS: dict[str, ReadSplit] = {
-    "ufo": ufo.read,
-    "icdar": icdar.read,
-    "polygons": polygons.read,
-    "paddle": paddle.read,
-    "labelme": labelme.read,
-    "coco": coco.read,
-    "mmocr0": mmocr0.read,
-    "mmocr1": mmocr1.read,
-}
 
 
 def read_annotations(settings: SourceSettings) -> Annotations:
@@ -36,4 +26,4 @@ def read_annotations(settings: SourceSettings) -> Annotations:
     Raises:
         SourceError: no such root, an annotation file that is broken as a whole, or an image in two splits.
     """
-    return gather(settings, READERS[settings.format])
+    return gather(settings, reader(settings.format))

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from formats.spec import Section
 from pipeline.image_header import MAX_PIXELS
+from pipeline.sources.formats import FormatName
 
 PAIRED_FORMATS = ("icdar", "polygons")
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -41,9 +42,7 @@ class FolderPair(Section):
 class SourceSettings(Section):
     """Where pages and their annotations lie; docs/sources.md has an example for each format."""
 
-    format: Literal["ufo", "icdar", "polygons", "paddle", "labelme", "coco", "mmocr0", "mmocr1"] = Field(
-        description="how annotations are written"
-    )
+    format: FormatName = Field(description="how annotations are written")
     root: Path = Field(description="no image outside this folder is ever read")
     splits: dict[str, str | FolderPair] = Field(
         min_length=1,

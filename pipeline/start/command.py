@@ -8,12 +8,12 @@ from pathlib import Path
 from formats.errors import UsageError
 from formats.picture import save_png
 from formats.storage import write_whole
-from pipeline.sources import Annotations
+from pipeline.sources import FORMATS, Annotations
 from pipeline.start.folder import look_through
 from pipeline.start.preview import preview
 from pipeline.start.recognise import Recognised, recognise
 from pipeline.start.survey import Survey, survey
-from pipeline.start.write import FORMATS, configuration
+from pipeline.start.write import configuration
 
 
 @dataclass(frozen=True)

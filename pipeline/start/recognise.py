@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from formats.errors import SourceError, UsageError
-from pipeline.sources import READERS, Annotations, FolderPair, SourceSettings, read_annotations
+from pipeline.sources import FORMATS, Annotations, FolderPair, SourceSettings, read_annotations, reader
 from pipeline.sources.pairs import gt_names
 from pipeline.sources.reading import text_lines
 from pipeline.start.folder import Folder
@@ -65,7 +65,7 @@ def recognise(folder: Folder) -> list[Recognised]:
         seen = Counter(kind for files in kinds.values() for kind in files.values())
         raise UsageError(
             f"--init {folder.root}",
-            expected=f"labels of its {len(folder.images)} pages in one of the formats {', '.join(READERS)}",
+            expected=f"labels of its {len(folder.images)} pages in one of the formats {', '.join(FORMATS)}",
             found=", ".join(f"{count} files like {kind}" for kind, count in sorted(seen.items())) or "none",
             next_step="docs/sources.md shows each format; write source.format, root and splits by hand",
         )
@@ -190,7 +190,7 @@ def _located(folder: Folder, settings: SourceSettings) -> SourceSettings | None:
     found: dict[str, tuple[str, bool]] = {}
     for split in settings.splits:
         try:
-            entries = islice(READERS[settings.format](settings, split), _NAMES)
+            entries = islice(reader(settings.format)(settings, split), _NAMES)
             place = folder.image_folder_of(entry.image for entry in entries if not entry.unnamed)
         except SourceError:
             return None

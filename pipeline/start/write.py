@@ -11,20 +11,9 @@ from typing import Any
 import yaml
 
 from formats.spec import LayoutSpec
-from pipeline.sources import FolderPair, SourceSettings
+from pipeline.sources import FORMATS, FolderPair, SourceSettings
 from pipeline.start.recognise import Recognised
 from pipeline.start.survey import MIN_SIZE, Survey
-
-FORMATS = {
-    "ufo": "UFO JSON",
-    "icdar": "ICDAR or SROIE text: x1,y1,...,x4,y4,text",
-    "polygons": "polygon text: x1,y1,...,xn,yn,text",
-    "paddle": "PaddleOCR Label.txt",
-    "labelme": "Labelme JSON",
-    "coco": "COCO-style JSON",
-    "mmocr0": "MMOCR 0.x JSON lines",
-    "mmocr1": "MMOCR 1.x JSON",
-}
 
 
 def configuration(chosen: Recognised, others: Sequence[Recognised], measured: Survey, path: Path) -> str:

@@ -1,0 +1,41 @@
+"""The worked example of CONTRIBUTING.md works: one file and one row make a label format."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from made_pages import made_page
+
+from pipeline.sources import FORMATS, SourceSettings, read_annotations
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_a_label_format_is_one_file_and_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+    row = re.search(r'`"(\w+)": "([^"]+)"`', PAGE)
+    assert row is not None
+    module = ModuleType(f"pipeline.sources.{row[1]}")
+    exec(compile(code, "CONTRIBUTING.md", "exec"), module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(FORMATS, row[1], row[2])
+    for number in range(2):
+        (tmp_path / f"{number}.jpg").write_bytes(made_page(number))
+    lines = ["0.jpg;10;8;90;28;a; b", "0.jpg;12;40;120;60;###", "1.jpg;12;40;oh;60;c"]
+    (tmp_path / "train.txt").write_text("\n".join(lines))
+    found = read_annotations(SourceSettings(format=row[1], root=tmp_path, splits={"train": "train.txt"}))
+    (page,) = found.records
+    assert [(text.text, text.dont_care) for text in page.texts] == [("a; b", False), ("###", True)]
+    assert page.texts[0].polygon_V2.tolist() == [[10, 8], [90, 8], [90, 28], [10, 28]]
+    (bad,) = found.rejected
+    assert "expected x0;y0;x1;y1;text" in bad.reason
+
+
+def test_files_it_points_to_hold_what_it_says() -> None:
+    assert "PROTOCOLS" in (ROOT / "train/scoring.py").read_text()
+    assert "FORMATS" in (ROOT / "pipeline/sources/formats.py").read_text()
