@@ -134,7 +134,10 @@ def load_set(path: Path) -> LoadedSet:
         data = path.read_bytes()
     except OSError as error:
         raise SetError(
-            str(path), expected="a set's folder or manifest", found=error.strerror or str(error)
+            str(path),
+            expected="a set's folder or manifest",
+            found=error.strerror or str(error),
+            next_step="check the path: a set's folder holds manifest.json",
         ) from None
     folder = path.parent
     beside = path.name == SET_MANIFEST and (folder / SHARD_FOLDER).is_dir()

@@ -298,14 +298,20 @@ def read_set_manifest(folder: Path) -> SetManifest:
     try:
         data = path.read_bytes()
     except OSError as error:
-        partial = (folder / SHARD_FOLDER).is_dir()
-        raise SetError(
-            f"no set of shards in {folder}",
-            expected=SET_MANIFEST,
-            found="an unfinished build" if partial else (error.strerror or str(error)),
-            next_step="run python -m pipeline.build --config FILE --out " + str(folder),
-        ) from None
+        raise _no_set(folder, error) from None
     return load_set_manifest(data, str(path))
+
+
+def _no_set(folder: Path, error: OSError) -> SetError:
+    partial = (folder / SHARD_FOLDER).is_dir()
+    below = sorted(str(path.parent) for path in folder.glob(f"*/{SET_MANIFEST}"))
+    build = f"run python -m pipeline.build --config FILE --out {folder}"
+    return SetError(
+        f"no set of shards in {folder}",
+        expected=SET_MANIFEST,
+        found="an unfinished build" if partial else (error.strerror or str(error)),
+        next_step=f"did you mean {' or '.join(below[:3])}?" if below and not partial else build,
+    )
 
 
 def read_shard_manifest(folder: Path, entry: ShardEntry) -> ShardManifest:

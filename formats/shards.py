@@ -126,7 +126,11 @@ class ShardSet:
         for split in splits or ():
             if split not in self.manifest.splits:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
-                raise UsageError(f"split {split!r} of {folder}", expected=f"one of: {known}")
+                raise UsageError(
+                    f"split {split!r} of {folder}",
+                    expected=f"one of: {known}",
+                    next_step="name one of these, or build the set with that split (source.splits)",
+                )
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
         self.shards = [self._open(entry) for entry in entries if names is None or entry.name in names]
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
