@@ -110,6 +110,12 @@ def plane_shapes(canvas: tuple[int, int], encoding: EncodingSpec) -> dict[str, t
     return {"thresh": whole, "prob": packed, "prob_mask": packed, "thresh_mask": packed}
 
 
+def member_names(canvas: tuple[int, int], encoding: EncodingSpec) -> tuple[str, ...]:
+    """Return the names of a sample's members: what every shard's manifest must have an index of."""
+    maps = ("maps",) if encoding.container == "tar" else tuple(plane_shapes(canvas, encoding))
+    return ("image", *maps, "meta")
+
+
 def compress(data: Payload | Bytes, level: int) -> bytes:
     """Return one Zstandard frame with content checksum."""
     return bytes(Zstd(level=level, checksum=True).encode(data))

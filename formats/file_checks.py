@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from formats.codecs import plane_shapes
+from formats.codecs import member_names
 from formats.commands import Progress
 from formats.errors import SetError
 from formats.fingerprint import sha256
@@ -161,9 +161,8 @@ def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest)
         rows = list(zip(shard.samples.keys, shard.samples.sources, strict=True))
         told["inputs of its samples"] = (entry.inputs, shard_inputs(manifest.parts, entry.split, rows))
     encoding = manifest.settings.encoding
-    planes = plane_shapes(manifest.settings.geometry.canvas, encoding)
-    members = ["maps"] if encoding.container == "tar" else list(planes)
-    told["members"] = (sorted(["image", "meta", *members]), sorted(shard.samples.members))
+    members = member_names(manifest.settings.geometry.canvas, encoding)
+    told["members"] = (sorted(members), sorted(shard.samples.members))
     for name, (expected, found) in told.items():
         if expected != found:
             yield Problem("inconsistent", entry.manifest.path, None, f"{name} {expected}", str(found))

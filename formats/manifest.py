@@ -245,7 +245,9 @@ Manifest = TypeVar("Manifest", SetManifest, ShardManifest)
 
 def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
     try:
-        values = json.loads(data)
+        values = json.loads(data.decode())
+        if b"\\u" in data:  # the one way to lone surrogates, which are no text
+            json.dumps(values, ensure_ascii=False).encode()
         found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
     except (ValueError, RecursionError) as error:
         raise DamageError(name, expected="a manifest in JSON", found=str(error)) from None

@@ -7,6 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from formats.codecs import member_names
 from formats.commands import progress
 from formats.container_checks import check_container
 from formats.errors import DamageError, SetError
@@ -84,14 +85,20 @@ def _since(started: float) -> float:
 def _look_deep(
     folder: Path, settings: SetSettings, shards: dict[str, ShardManifest], damage: list[Problem]
 ) -> list[Problem]:
-    """Check the containers of undamaged shards, and every sample of those whose files all have their size."""
+    """Check the containers of undamaged shards, and every sample of those that can be opened.
+
+    Those are the shards whose files all have their size, and whose manifests index what the encoding stores.
+    """
     changed = {problem.path for problem in damage}
     problems: list[Problem] = []
     for shard in shards.values():
         if changed.isdisjoint(file.path for file in shard.files):
             problems += check_container(folder, shard, settings)
+    members = {*member_names(settings.geometry.canvas, settings.encoding)}
     sized = {
-        name: shard for name, shard in shards.items() if all(_has_size(folder, file) for file in shard.files)
+        name: shard
+        for name, shard in shards.items()
+        if set(shard.samples.members) == members and all(_has_size(folder, file) for file in shard.files)
     }
     opened = ShardSet(folder, names=sized)
 

@@ -19,6 +19,7 @@ from formats.codecs import (
     decode_meta,
     decompress,
     maps_of_planes,
+    member_names,
     plane_shapes,
 )
 from formats.errors import DamageError, UsageError
@@ -80,12 +81,13 @@ class Column:
 
 
 class ShardIndex:
-    """One shard's keys and the places of its members."""
+    """One shard's keys, its files, and the places of its members."""
 
     def __init__(self, folder: Path, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
         self.keys = manifest.samples.keys
+        self.files = manifest.files
         self.columns = {
             name: Column(
                 inside(folder, manifest.files[member.file].path),
@@ -137,6 +139,14 @@ class ShardSet:
 
     def _open(self, entry: ShardEntry) -> ShardIndex:
         manifest = read_shard_manifest(self.folder, entry)
+        members = member_names(self.canvas, self.encoding)
+        if manifest.samples.members.keys() != {*members}:
+            raise DamageError(
+                entry.manifest.path,
+                expected=f"an index of {', '.join(members)}, which the set's encoding stores",
+                found=f"one of {', '.join(sorted(manifest.samples.members)) or 'nothing'}",
+                next_step=REPAIR,
+            )
         for file in manifest.files:
             _check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)

@@ -53,6 +53,7 @@ class Ended:
         wall_s: its seconds of training, over all parts of it.
         data_wait_share: of this part's training time, waiting for batches.
         profile: figures of this part; empty without the profiler.
+        shards_verified: shards hashed as a whole in this part, by all processes together.
     """
 
     finished: bool
@@ -60,6 +61,7 @@ class Ended:
     wall_s: float
     data_wait_share: float
     profile: Mapping[str, float]
+    shards_verified: int
 
 
 class Experiment:
@@ -83,7 +85,8 @@ class Experiment:
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
         self._check_ratios()
-        self.stop: Callable[[], bool] = lambda: False
+        self.stop_here: Callable[[], bool] = lambda: False
+        self.stop = self.stop_here
         self.validation = self._open_validation(shards)
         seed_generators(config.seed, deterministic=config.trainer.deterministic)
         if config.trainer.threads:
@@ -179,7 +182,7 @@ class Experiment:
         Raises:
             TextshardsError: damage in a shard; numbers that are not finite; nothing to resume.
         """
-        self.stop = lambda: self.ranks.any(stop())
+        self.stop_here, self.stop = stop, lambda: self.ranks.any(stop())
         state = self._resumed(changed_set) if resume else None
         if self.ranks.first:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -193,10 +196,19 @@ class Experiment:
                 loop.records.wall_s,
                 loop.data_wait_share,
                 loop.profiler.whole(),
+                self._shards_verified(),
             )
         finally:
             loop.records.close()
             loop.profiler.close()
+
+    def _shards_verified(self) -> int:
+        """Hash what is left of the shards that were read, unless stopped; count those that were hashed."""
+        validation = [self.validation.stream] if self.validation is not None else []
+        streams = [self.task.stream, *validation]
+        for stream in streams:
+            stream.finish_hashing(self.stop_here)
+        return sum(self.ranks.gather(sum(stream.shards_verified for stream in streams)))
 
     def _resumed(self, changed_set: bool) -> dict[str, Any]:
         found = self.checkpoints.load_resume()

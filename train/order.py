@@ -108,5 +108,8 @@ class Order:
 
     def share(self, numbers: Numbers, position: int) -> Numbers:
         """Return this rank's samples of global batch `position` of the order that `epoch` gave."""
-        batch = numbers[position * self.batch_size : (position + 1) * self.batch_size]
-        return batch[self.rank :: self.world]
+        return self.batch(numbers, position)[self.rank :: self.world]
+
+    def batch(self, numbers: Numbers, position: int) -> Numbers:
+        """Return all samples of global batch `position` of the order that `epoch` gave."""
+        return numbers[position * self.batch_size : (position + 1) * self.batch_size]

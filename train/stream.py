@@ -1,7 +1,8 @@
 """The stream: batches of a set, decoded ahead by threads into memory that is used again and again.
 
-Each member is read at its recorded place and checked against its recorded CRC-32C. Decoding, decompression
-and warping drop Python's lock, so threads do what worker processes would, without copying between processes.
+Each member is read at its recorded place and checked against its recorded CRC-32C; each shard is hashed as a
+whole when it is first read, beside that (train.shard_hashes). Decoding, decompression and warping drop
+Python's lock, so threads do what worker processes would, without copying between processes.
 Nothing is rendered here, and nothing is skipped: a sample that cannot be decoded ends the epoch with an error
 that names it.
 """
@@ -11,9 +12,10 @@ from __future__ import annotations
 import time
 import weakref
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 from pydantic import Field
@@ -25,6 +27,7 @@ from train.batch import Batch, Slot
 from train.cache import PageCache
 from train.decode import Decoder
 from train.order import Numbers, Order
+from train.shard_hashes import ShardHashes
 
 MEMBERS_NOT_READ = ("meta",)
 
@@ -41,6 +44,11 @@ class StreamSettings(Section):
     drop_last: bool = Field(True, description="leave out a short last batch; others are left out next epoch")
     cache_mb: int = Field(
         0, ge=0, description="MiB of decoded pages that each process keeps for later epochs; 0: none"
+    )
+    verify: Literal["shards", "members"] = Field(
+        "shards",
+        description="members: what is read is checked against its CRC-32C; shards: that too, and each shard "
+        "against its SHA-256 once, when it is first read",
     )
 
 
@@ -120,6 +128,8 @@ class Stream:
         )
         self._slots: list[Slot] = []
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
+        answered_for = shard_set.shards[rank::world] if settings.verify == "shards" else []
+        self._hashes = ShardHashes(shard_set, answered_for)
         columns = shard_set.shards[0].columns if shard_set.shards else {}
         self._members = [name for name in columns if name not in MEMBERS_NOT_READ]
 
@@ -136,6 +146,20 @@ class Stream:
         """The decoded pages kept in memory."""
         return self._decoder.cache
 
+    @property
+    def shards_verified(self) -> int:
+        """Number of shards hashed as a whole so far, in this process: the processes share them out."""
+        return self._hashes.verified
+
+    def finish_hashing(self, stop: Callable[[], bool]) -> None:
+        """Hash what is left of the shards that were read, unless `stop` says so meanwhile.
+
+        Raises:
+            DamageError, SetError: a shard is not what was written.
+        """
+        self.close()
+        self._hashes.finish(stop)
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """Iterate over the batches of an epoch; ends an iteration that is still open.
 
@@ -144,7 +168,8 @@ class Stream:
             start: first batch to give: the number of batches taken before a run was stopped.
 
         Raises:
-            DamageError, SetError: while iterating: a sample could not be decoded; names its key.
+            DamageError, SetError: while iterating: a sample could not be decoded, or a shard's hash is not
+                that of its manifest; names it.
         """
         if not 0 <= start <= len(self):
             raise ValueError(f"batch {start} of an epoch of {len(self)}")
@@ -161,6 +186,10 @@ class Stream:
 
     def _batches(self, epoch: int, start: int) -> Generator[Batch, None, None]:
         cv2.setNumThreads(1)
+        with self._hashes.working():
+            yield from self._decoded(epoch, start)
+
+    def _decoded(self, epoch: int, start: int) -> Generator[Batch, None, None]:
         order = self._order.epoch(epoch)
         free, pending = list(self._memory()), deque[_Pending]()
         pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
@@ -186,6 +215,8 @@ class Stream:
         self, pool: ThreadPoolExecutor, slot: Slot, order: Numbers, epoch: int, position: int
     ) -> _Pending:
         numbers = tuple(self._order.share(order, position).tolist())
+        everybody = self._order.batch(order, position).tolist()
+        self._hashes.ask(self._set.locate(number)[0].name for number in everybody)
         slot.wait_until_free()
         rows = [pool.submit(self._decoder, slot, row, number, epoch) for row, number in enumerate(numbers)]
         return _Pending(slot, numbers, position, rows)
@@ -193,6 +224,7 @@ class Stream:
     def _finish(self, pending: _Pending) -> Batch:
         started = time.perf_counter()
         read = [number for number, row in zip(pending.numbers, pending.rows, strict=True) if row.result()]
+        self._hashes.check()
         self.statistics.wait_s += time.perf_counter() - started
         self.statistics.samples += len(pending.numbers)
         self.statistics.cached += len(pending.numbers) - len(read)

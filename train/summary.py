@@ -42,8 +42,9 @@ class Outcome:
                 f"{best['recall']:.4f}) at step {best['step']}: {self.folder / 'best.pt'}"
             )
         lines.append(
-            f"  read   {summary['members_verified']} members of {_shards(summary['shards_verified'])}, each "
-            f"checked against its CRC-32C when read; fallbacks: {summary['fallbacks']}"
+            f"  read   {summary['members_verified']} members of {_shards(summary['shards_opened'])}, each "
+            f"checked against its CRC-32C when read; {_shards(summary['shards_verified'])} against its "
+            f"SHA-256; fallbacks: {summary['fallbacks']}"
         )
         if (kept := summary["cache"])["pages"]:
             lines.append(f"  kept   {kept['pages']} decoded pages, {kept['mb']} MB; {kept['hits']} not read")
@@ -111,7 +112,8 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "steps": position.step,
         "samples_streamed": position.samples,
         "members_verified": position.samples * members,
-        "shards_verified": len(experiment.train_set.shards),
+        "shards_opened": len(experiment.train_set.shards),
+        "shards_verified": ended.shards_verified,
         "fallbacks": "none possible",
         "cache": _cache(experiment.task.stream),
         "quarantined": len(experiment.manifest.quarantined),

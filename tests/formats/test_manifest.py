@@ -135,6 +135,15 @@ def test_inconsistent_shard_manifests(
         load_shard_manifest(sealed(values), "x")
 
 
+@pytest.mark.parametrize("text", [b"\\ud800", b"\xed\xa0\x80"])
+def test_text_that_is_no_text(fresh: Callable[..., MadeSet], text: bytes) -> None:
+    values = json.loads(shard_bytes(fresh("tar")))
+    values["samples"]["keys"][1] = "z?"
+    rest = sealed(values)[len(CHECKSUM_HEAD) + 64 :].replace(b"z?", b"z" + text)
+    with pytest.raises(DamageError, match=r"surrogates not allowed|can't decode byte"):
+        load_shard_manifest(CHECKSUM_HEAD + sha256(rest).encode() + rest, "x")
+
+
 def test_no_set_and_an_unfinished_one(tmp_path: Path) -> None:
     with pytest.raises(SetError, match=r"No such file(.|\n)*pipeline.build --config FILE --out"):
         read_set_manifest(tmp_path)

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 from encoded_sets import MadeSet, load_shards, write_set
 
-from formats.errors import SetError
+from formats.errors import DamageError, SetError
 from formats.manifest import read_set_manifest
 from formats.set_checks import verify_set
+from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 from formats.verify import main
 
@@ -145,6 +146,23 @@ def test_hostile_names_are_problems_not_crashes(fresh: Callable[..., MadeSet]) -
     problems = verify_set(folder, deep=True).problems
     assert ("inconsistent", "../outside.tar") in [(p.kind, p.path) for p in problems]
     assert ("extra", shard.files[0].path) in [(p.kind, p.path) for p in problems]
+
+
+@pytest.mark.parametrize(("container", "member"), [("tar", "maps"), ("zarr", "distance")])
+def test_an_index_without_a_member_is_a_problem_not_a_crash(
+    fresh: Callable[..., MadeSet], container: str, member: str
+) -> None:
+    from encoded_sets import rewrite_shard
+
+    folder = fresh(container).folder
+    shard = load_shards(folder)[0]
+    members = {name: index for name, index in shard.samples.members.items() if name != member}
+    samples = shard.samples.model_copy(update={"members": members})
+    rewrite_shard(folder, shard.model_copy(update={"samples": samples}))
+    found = [p.expected for p in verify_set(folder, deep=True).problems if p.kind == "inconsistent"]
+    assert any(expected.startswith("members ") and member in expected for expected in found)
+    with pytest.raises(DamageError, match=f"an index of .*{member}"):
+        ShardSet(folder)
 
 
 def test_help_is_quick_and_short() -> None:
