@@ -27,7 +27,7 @@ from train.order import random_key
 from train.pictures import page_picture
 from train.precision import Precision
 from train.profile import OFF, PhaseProfiler, Profiler
-from train.provenance import changed_settings, versions
+from train.provenance import changed_settings, origin
 from train.ranks import ALONE, Ranks
 from train.records import Position, Records, Sink
 from train.scoring import Evaluation
@@ -98,6 +98,7 @@ class Experiment:
         self.precision = Precision(config.trainer.precision, self.device)
         self.task = self._task()
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
+        self.origin = origin(self.device)
         self.history: list[dict[str, Any]] = []
 
     def _check_ratios(self) -> None:
@@ -332,6 +333,6 @@ class Experiment:
                 "settings": self.manifest.settings.model_dump(mode="json"),
             },
             "config": self.config.model_dump(mode="json"),
-            "versions": versions(),
+            **self.origin,
         }
         self.checkpoints.save(position.step, loop.weights, about, loop.state_dict())

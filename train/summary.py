@@ -12,7 +12,6 @@ from formats.storage import write_whole
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
 from train.profile import memory_mb
-from train.provenance import versions
 from train.records import read_records
 from train.stream import Stream
 
@@ -124,7 +123,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "peak_rss_mb": round(memory["peak_rss_mb"]),
         "peak_device_mb": round(memory["peak_device_mb"]) if "peak_device_mb" in memory else None,
         "resumed": experiment.history,
-        "versions": versions(),
+        **experiment.origin,
     } | ({"profile": _rounded(ended.profile)} if ended.profile else {})
 
 

@@ -32,6 +32,8 @@ def test_a_real_run_is_read_as_it_wrote_itself_down(small_run: Path) -> None:
     assert run.facts["set"] == best["set"]["fingerprint"]
     assert run.facts["versions.torch"] == summary["versions"]["torch"]
     assert run.parts == best["set"]["parts"]
+    assert run.origin == {name: summary[name] for name in run_record.ORIGIN if summary[name] is not None}
+    assert {"command", "host", "device"} <= run.origin.keys()
     assert run.figures["best/cleval/macro_hmean"] == best["metrics"]["cleval/macro_hmean"]
     assert run.figures["peak_rss_mb"] == summary["peak_rss_mb"]
     assert run.figures["samples_per_s"] > 0
