@@ -78,8 +78,8 @@ class GeometrySpec(Section):
     )
     decode: Literal["full", "reduced"] = Field(
         "full",
-        description="reduced: a JPEG at least four times as large as its page on the canvas is decoded at 1/2, "
-        "1/4 or 1/8 of its sides, never below twice that size",
+        description="reduced: a JPEG at least four times as large as its page on the canvas is decoded at "
+        "1/2, 1/4 or 1/8 of its sides, never below twice that size",
     )
 
     later = {"decode": "full"}

@@ -37,7 +37,8 @@ def image_size(data: bytes, *, exif: Exif = "apply", name: str = "image") -> tup
 
 
 REDUCTIONS = (8, 4, 2)
-"""By how much a JPEG's sides can shrink while it is decoded, for less work: of an 8 x 8 block only the lowest 1, 2 or 4 frequencies a side are turned into as many pixels."""
+"""By how much a JPEG's sides can shrink while it is decoded, for less work: of an 8 x 8 block only the lowest
+1, 2 or 4 frequencies a side are turned into as many pixels."""
 
 
 def reduction_within(data: bytes, spare: float, *, exif: Exif = "apply", name: str = "image") -> int:
