@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from formats.errors import DamageError, SetError
 from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs, sha256
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
+from formats.spec import AS_RECORDED, EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
 from formats.storage import inside, missing_file
 
 FORMAT_VERSION = 1
@@ -46,7 +46,7 @@ class Record(BaseModel):
 
     def dump(self) -> bytes:
         """Return the canonical JSON text."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical(self.model_dump(mode="json", context=AS_RECORDED))
 
 
 class FileRecord(Record):
