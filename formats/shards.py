@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,7 @@ from formats.manifest import (
     read_shard_manifest,
 )
 from formats.members import EncodedSample, Written
+from formats.packed_keys import PackedKeys
 from formats.sample import Bytes, Meta, Sample, StoredMaps
 from formats.spec import EncodingSpec
 from formats.storage import checked, inside, missing_file
@@ -72,11 +74,11 @@ def shard_writer(
 
 @dataclass(frozen=True)
 class Column:
-    """Where one member of every sample of a shard lies."""
+    """Where one member of every sample of a shard lies; as few bytes a sample as its numbers need."""
 
     path: Path
-    offset: NDArray[np.uint64]
-    size: NDArray[np.uint64]
+    offset: NDArray[np.unsignedinteger]
+    size: NDArray[np.unsignedinteger]
     crc32c: NDArray[np.uint32]
 
 
@@ -86,17 +88,21 @@ class ShardIndex:
     def __init__(self, folder: Path, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
-        self.keys = manifest.samples.keys
+        self.keys = PackedKeys(manifest.samples.keys)
         self.files = manifest.files
         self.columns = {
             name: Column(
                 inside(folder, manifest.files[member.file].path),
-                np.array(member.offset, np.uint64),
-                np.array(member.bytes, np.uint64),
+                _compact(member.offset),
+                _compact(member.bytes),
                 np.array(member.crc32c, np.uint32),
             )
             for name, member in manifest.samples.members.items()
         }
+
+
+def _compact(numbers: Sequence[int]) -> NDArray[np.unsignedinteger]:
+    return np.array(numbers, np.min_scalar_type(max(numbers, default=0)))
 
 
 class ShardSet:
@@ -135,7 +141,7 @@ class ShardSet:
                 )
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
         self.shards = [self._open(entry) for entry in entries if names is None or entry.name in names]
-        self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
+        self._starts = list(accumulate((len(shard.keys) for shard in self.shards), initial=0))
 
     def _open(self, entry: ShardEntry) -> ShardIndex:
         manifest = read_shard_manifest(self.folder, entry)
@@ -152,14 +158,14 @@ class ShardSet:
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
 
     def locate(self, number: int) -> tuple[ShardIndex, int]:
         """Return the shard of a sample and its row there."""
         if not 0 <= number < len(self):
             raise IndexError(f"sample {number} of {len(self)}")
-        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return self.shards[shard], number - int(self._starts[shard])
+        shard = bisect_right(self._starts, number) - 1
+        return self.shards[shard], number - self._starts[shard]
 
     def key(self, number: int) -> str:
         """Return a sample's key."""
@@ -171,7 +177,7 @@ class ShardSet:
         for shard, start in zip(self.shards, self._starts[:-1], strict=True):
             row = bisect_left(shard.keys, key)
             if shard.keys[row : row + 1] == [key]:
-                return int(start) + row
+                return start + row
         return None
 
     def member(self, number: int, name: str) -> bytes:
@@ -194,10 +200,23 @@ class ShardSet:
     def image(self, number: int, out_HWC: Bytes | None = None) -> Bytes:
         """Decode a page: (H, W, 3) uint8 RGB, into `out_HWC` where given."""
         out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
+        if self.encoding.image == "raw" and self._read_raw(number, out_HWC):
+            return out_HWC
         payload = self.member(number, "image")
         with self._named(number):
             decode_image(payload, self.encoding, out_HWC)
         return out_HWC
+
+    def _read_raw(self, number: int, out_HWC: Bytes) -> bool:
+        """Read a raw page straight to where it goes, where it is of that size; return whether it was."""
+        shard, row = self.locate(number)
+        column = shard.columns["image"]
+        if int(column.size[row]) != out_HWC.nbytes:
+            return False
+        found = _read_into(column.path, memoryview(out_HWC.reshape(-1)), int(column.offset[row]))
+        told = f"image of {shard.keys[row]} in {column.path}"
+        checked(memoryview(out_HWC.reshape(-1)).toreadonly()[:found], int(column.crc32c[row]), told)
+        return True
 
     @property
     def plane_bytes(self) -> int:
@@ -298,6 +317,18 @@ def _read_range(path: Path, size: int, offset: int) -> bytes:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             return os.pread(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise missing_file(path, error) from None
+
+
+def _read_into(path: Path, out: memoryview, offset: int) -> int:
+    """Fill `out` from a place of a file; return the number of bytes found there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.preadv(descriptor, [out], offset)
         finally:
             os.close(descriptor)
     except OSError as error:

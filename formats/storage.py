@@ -6,19 +6,22 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+import numpy as np
 from google_crc32c import value as _crc32c
 
 from formats.errors import DamageError, SetError
 
+Payload = TypeVar("Payload", bytes, memoryview)
 PARTIAL = ".partial"
 """Suffix of what is being written; nothing with it is ever read."""
 
 
 def crc32c(data: bytes | memoryview) -> int:
     """Return the CRC-32C (Castagnoli) of bytes."""
-    checksum: int = _crc32c(bytes(data) if isinstance(data, memoryview) else data)
+    # Of a view the library reads an array that cannot be written, and not the view itself.
+    checksum: int = _crc32c(np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data)
     return checksum
 
 
@@ -55,13 +58,13 @@ def inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def checked(data: bytes, crc: int, what: str) -> bytes:
+def checked(data: Payload, crc: int, what: str) -> Payload:
     """Return bytes whose CRC-32C is as recorded.
 
     Raises:
         DamageError: it is not.
     """
-    found = _crc32c(data)
+    found = crc32c(data)
     if found != crc:
         raise DamageError(
             what,
