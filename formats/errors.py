@@ -59,3 +59,13 @@ class DamageError(SetError):
 
 class StaleError(SetError):
     """A set that was made under another configuration than the one expected."""
+
+
+class StorageError(TextshardsError):
+    """Object storage that does not answer, or answers with a fault; what is stored may be whole."""
+
+
+class AccessError(StorageError):
+    """Object storage that is not there, or not open to the keys at hand."""
+
+    exit_code = 2

@@ -14,13 +14,13 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from operator import add
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from formats.errors import DamageError, SetError
 from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs, sha256
+from formats.places import Place
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
 from formats.storage import inside, missing_file
 
@@ -200,6 +200,11 @@ class SetManifest(Sealed):
         return self
 
 
+def named_manifest(manifest: SetManifest) -> str:
+    """Return the name of a set's manifest in object storage, beside the pointer `manifest.json`."""
+    return f"manifest-{manifest.fingerprint.partition(':')[2]}.json"
+
+
 def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, str]]) -> str:
     """Return the fingerprint of everything that decides a shard's bytes.
 
@@ -287,7 +292,7 @@ def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manife
         ) from None
 
 
-def read_set_manifest(folder: Path) -> SetManifest:
+def read_set_manifest(folder: Place) -> SetManifest:
     """Read the manifest of the set in a folder.
 
     Raises:
@@ -308,7 +313,7 @@ def read_set_manifest(folder: Path) -> SetManifest:
     return load_set_manifest(data, str(path))
 
 
-def read_shard_manifest(folder: Path, entry: ShardEntry) -> ShardManifest:
+def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:
     """Read the manifest of a shard that a set's manifest names, and check that it is the one meant.
 
     Raises:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
+from formats.places import Place
 
 
 @click.command("pipeline.build", context_settings={"max_content_width": 100})
 @click.option("--config", "config_path", type=click.Path(path_type=Path), required=True, help="YAML file")
-@click.option("--out", "folder", type=click.Path(path_type=Path), required=True, help="folder of the set")
+@click.option("--out", "folder", type=PLACE, required=True, help="folder or s3:// URL of the set")
 @click.option("--workers", type=click.IntRange(0), help="worker processes (default: runtime.workers)")
 @click.option("--paranoid", is_flag=True, help="hash every file again; believe no size or time")
 @click.option(
@@ -25,7 +26,7 @@ from formats.commands import run_command
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
     config_path: Path,
-    folder: Path,
+    folder: Place,
     workers: int | None,
     paranoid: bool,
     only_check: bool,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from formats.places import PlaceField
 from formats.spec import Section
 from pipeline.image_header import MAX_PIXELS
 
@@ -44,7 +44,7 @@ class SourceSettings(Section):
     format: Literal["ufo", "icdar", "polygons", "paddle", "labelme", "coco", "mmocr0", "mmocr1"] = Field(
         description="how annotations are written"
     )
-    root: Path = Field(description="no image outside this folder is ever read")
+    root: PlaceField = Field(description="folder or URL; no image outside it is ever read")
     splits: dict[str, str | FolderPair] = Field(
         min_length=1,
         description="split name -> annotation file, relative to root or absolute (icdar, polygons: a list of "
