@@ -216,6 +216,15 @@ class RemotePath:
         for offset in range(0, size, PIECE):
             yield self.read_range(offset, min(PIECE, size - offset))
 
+    def download(self, file: Path) -> None:
+        """Write an object's bytes to a file; see `pieces`."""
+        pieces = self.pieces()
+        first = next(pieces, b"")
+        with file.open("wb") as opened:
+            opened.write(first)
+            for piece in pieces:
+                opened.write(piece)
+
     def write_bytes(self, data: bytes) -> None:
         """Write an object, whole; one of this name is replaced at that instant."""
         request(

@@ -12,6 +12,7 @@ import numpy as np
 
 from formats.commands import progress
 from formats.errors import UsageError
+from formats.places import Place
 from formats.shards import ShardSet
 from formats.storage import write_whole
 from train.boxes import Detections
@@ -49,7 +50,7 @@ class EvaluationReport:
 
 def evaluate_checkpoint(
     checkpoint: Path,
-    shards: Path,
+    shards: Place,
     split: str | None,
     protocols: Sequence[str] = (),
     limit: int | None = None,

@@ -11,6 +11,7 @@ import torch
 
 from formats.errors import UsageError
 from formats.levels import levels_of
+from formats.places import Place
 from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
@@ -75,7 +76,7 @@ class Experiment:
         TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
     """
 
-    def __init__(self, config: TrainConfig, shards: Path, folder: Path, ranks: Ranks = ALONE) -> None:
+    def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
         self.train_set = ShardSet(shards, config.data.train)
@@ -116,7 +117,7 @@ class Experiment:
                     next_step="build the set with encoding.maps=distance",
                 )
 
-    def _open_validation(self, shards: Path) -> Validation | None:
+    def _open_validation(self, shards: Place) -> Validation | None:
         data = self.config.data
         if data.val is None:
             return None
