@@ -88,6 +88,7 @@ class ShardIndex:
         self.name = manifest.name
         self.split = manifest.split
         self.keys = manifest.samples.keys
+        self.files = {str(folder / file.path): file for file in manifest.files}
         self.columns = {
             name: Column(
                 inside(folder, manifest.files[member.file].path),
@@ -149,6 +150,11 @@ class ShardSet:
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The number of each shard's first sample, and at the end the number of samples."""
+        return self._starts
 
     def locate(self, number: int) -> tuple[ShardIndex, int]:
         """Return the shard of a sample and its row there."""
