@@ -46,12 +46,14 @@ class FaultProxy:
 
     Attributes:
         latency_s: seconds added to each request.
+        wave_s: requests are held until none has come for so long, then all go: what a client asks for at once
+            is one wave, however slowly a busy machine lets it ask.
         rule: which request meets which fault.
         passed: what passed, in the order it began.
     """
 
     def __init__(self, upstream: int) -> None:
-        self.upstream, self.latency_s = upstream, 0.0
+        self.upstream, self.latency_s, self.wave_s = upstream, 0.0, 0.0
         self.rule: Rule = lambda method, path, number: None
         self.passed: list[Passed] = []
         self._lock = threading.Lock()
@@ -71,7 +73,14 @@ class FaultProxy:
             request = Passed(method, path, time.monotonic())
             request.fault = self.rule(method, path, len(self.passed))
             self.passed.append(request)
+        self.hold()
         return request
+
+    def hold(self) -> None:
+        """Wait until the wave is complete, and for the latency."""
+        while self.wave_s and time.monotonic() - self.passed[-1].begin < self.wave_s:
+            time.sleep(0.01)
+        time.sleep(self.latency_s)
 
     def round_trips(self) -> int:
         """Return the longest chain of requests of which each began after the one before had ended."""
@@ -110,7 +119,6 @@ class _Handler(BaseHTTPRequestHandler):
     def _forward(self) -> None:
         request = self.owner.begin(self.command, self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        time.sleep(self.owner.latency_s)
         try:
             if request.fault == "refuse":
                 self.close_connection = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 
 from formats.errors import UsageError
 from formats.levels import levels_of
-from formats.places import Place, RemotePath
+from formats.places import Place
 from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
@@ -31,7 +31,7 @@ from train.profile import OFF, PhaseProfiler, Profiler
 from train.provenance import changed_settings, versions
 from train.ranks import ALONE, Ranks
 from train.records import Position, Records, Sink
-from train.remote_reader import RemoteReader
+from train.remote_reader import open_set
 from train.scoring import Evaluation
 from train.seeding import seed_generators
 from train.stream import Stream
@@ -80,9 +80,7 @@ class Experiment:
     def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
-        cache = config.data.storage.open_cache() if isinstance(shards, RemotePath) else None
-        self.readers = [RemoteReader(config.data.storage, cache) for _ in range(2)]
-        self.train_set = self._open(shards, config.data.train, self.readers[0])
+        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage)
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
@@ -100,10 +98,6 @@ class Experiment:
         self.task = self._task()
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
         self.history: list[dict[str, Any]] = []
-
-    @staticmethod
-    def _open(shards: Place, splits: Sequence[str], reader: RemoteReader) -> ShardSet:
-        return reader.open(shards, splits) if isinstance(shards, RemotePath) else ShardSet(shards, splits)
 
     def _check_ratios(self) -> None:
         for epoch in (0, self.config.trainer.max_epochs - 1):
@@ -129,7 +123,7 @@ class Experiment:
         if data.val is None:
             return None
         return Validation(
-            self._open(shards, [data.val], self.readers[1]),
+            open_set(shards, [data.val], data.storage)[0],
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
@@ -282,8 +276,8 @@ class Experiment:
         return [*sinks, Console(epochs, self.total_steps, start=step, started_s=wall_s)]
 
     def _evaluate(self, shrink_ratio: float) -> Mapping[str, float] | None:
-        if isinstance(self.train_set.folder, RemotePath):
-            self.records.log("storage", self.readers[0].traffic.values())
+        if self.reader is not None:
+            self.records.log("storage", self.reader.traffic.values())
         if self.validation is None:
             return {}
         config = self.config

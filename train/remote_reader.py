@@ -234,6 +234,20 @@ class RemoteReader:
         return parts
 
 
+def open_set(
+    shards: Place, splits: Sequence[str], settings: StorageSettings
+) -> tuple[ShardSet, RemoteReader | None]:
+    """Open splits of a set; one in object storage with a reader of its own.
+
+    Raises:
+        TextshardsError: see `formats.shards.ShardSet`.
+    """
+    if not isinstance(shards, RemotePath):
+        return ShardSet(shards, splits), None
+    reader = RemoteReader(settings, settings.open_cache())
+    return reader.open(shards, splits), reader
+
+
 class _Plan:
     """One epoch: ranges some samples ahead, whole files in the order they are needed."""
 
@@ -302,10 +316,14 @@ class _Plan:
             for column in columns:
                 assert isinstance(column.path, RemotePath)
                 places[column.path] = [int(found[0]), int(found[-1])]
-        needs = [_Need(path, self.reader.record(path), *ends) for path, ends in places.items()]
-        # What is here stays where all is needed to the end; else what comes first goes first.
-        spread = np.mean([need.last - need.first for need in needs] or [0]) > len(self.numbers) / 2
-        self._files = sorted(needs, key=lambda n: (spread and not self.reader.here(n.path), n.first))
+        reach = np.mean([last - first for first, last in places.values()] or [0])
+        # Of a full permutation each file is needed to the end, and in the next epoch: what is here stays.
+        spread = bool(reach > len(self.numbers) / 2)
+        self._files = [
+            _Need(path, self.reader.record(path), first, len(self.numbers) if spread else last)
+            for path, (first, last) in places.items()
+        ]
+        self._files.sort(key=lambda need: (spread and not self.reader.here(need.path), need.first))
         self._taken: list[_Need] = []
         self._whole = ThreadPoolExecutor(self.reader.settings.downloads, thread_name_prefix="files")
         for _ in range(self.reader.settings.downloads):

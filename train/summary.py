@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from formats.places import RemotePath
 from formats.storage import write_whole
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
@@ -136,9 +135,9 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
 
 def _storage(experiment: Experiment) -> dict[str, float] | None:
     """Return what this part of the run read from object storage; None for a set on a disk."""
-    if not isinstance(experiment.train_set.folder, RemotePath):
+    if experiment.reader is None:
         return None
-    return {name: round(value, 4) for name, value in experiment.readers[0].traffic.values().items()}
+    return {name: round(value, 4) for name, value in experiment.reader.traffic.values().items()}
 
 
 def _cache(stream: Stream) -> dict[str, int]:
