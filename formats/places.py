@@ -206,16 +206,13 @@ class RemotePath:
 
         return request("reading", self.url, call, size)
 
-    def pieces(self, size: int | None = None) -> Iterator[bytes]:
+    def pieces(self) -> Iterator[bytes]:
         """Yield an object's bytes in pieces of some megabytes, each one request.
-
-        Args:
-            size: of the object; None: storage is asked first.
 
         Raises:
             FileNotFoundError: there is no such object.
         """
-        size = self.stat().st_size if size is None else size
+        size = self.stat().st_size
         for offset in range(0, size, PIECE):
             yield self.read_range(offset, min(PIECE, size - offset))
 

@@ -32,6 +32,8 @@ from train.shard_cache import ShardCache
 
 GAP, LONGEST = 64 << 10, 4 << 20
 """Samples no further apart than so many bytes are read in one request, up to so many bytes."""
+TOGETHER = 16
+"""Neighbours are looked for among so many samples of the order: what is needed first waits for no other."""
 Span = tuple[int, int]
 
 
@@ -269,9 +271,9 @@ class _Plan:
             self._reached = max(self._reached, place)
             self._moved.notify_all()
         until = min(place + self.reader.settings.ahead, len(self.numbers))
-        if until > self._asked:
-            self._ask([int(number) for number in self.numbers[self._asked : until]])
-            self._asked = until
+        for begin in range(self._asked, until, TOGETHER):
+            self._ask([int(number) for number in self.numbers[begin : min(begin + TOGETHER, until)]])
+        self._asked = max(self._asked, until)
         if self._whole is None and self.reader.cache is not None:
             self._begin_files(self.reader.cache)
 

@@ -1,9 +1,9 @@
 """Whole files of shards on a local disk, fetched from object storage once for all processes of a machine.
 
 A file is named by its SHA-256, so that a set built anew can never be served from an old copy, and sets share
-what they have in common. It is written beside, checked, and renamed: what bears its name is whole. A lock
-sees that two processes never fetch the same file at once. Where room is short, the files least recently used
-go first; a reader that finds one gone asks storage again.
+what they have in common. It is written beside, checked, and renamed: what bears its name is whole; what was
+left half-way goes on the next time. A lock sees that two processes never fetch the same file at once. Where
+room is short, the files least recently used go first; a reader that finds one gone asks storage again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from formats.disk import writing
 from formats.errors import DamageError
 from formats.manifest import REPAIR, FileRecord
-from formats.places import RemotePath
+from formats.places import PIECE, RemotePath
 from formats.storage import PARTIAL
 
 TOUCH_S = 10.0
@@ -77,7 +77,7 @@ class ShardCache:
             source: where it lies in storage.
             record: its size and SHA-256.
             wait: for another process that is fetching it; else None is returned at once where one is.
-            stop: asked between pieces; where it says so, nothing is kept and None is returned.
+            stop: asked between pieces; where it says so, None is returned.
 
         Raises:
             FileNotFoundError: storage has none.
@@ -91,38 +91,39 @@ class ShardCache:
             if self.get(record.sha256) is not None:
                 return 0
             with writing(self.folder):
-                self._make_room(record.bytes)
+                self._make_room(record)
                 return self._download(source, record, stop)
 
     def _download(self, source: RemotePath, record: FileRecord, stop: Callable[[], bool]) -> int | None:
         partial = self.folder / f"{record.sha256}{PARTIAL}"
-        found = ""
-        try:
-            for attempt in (1, 2):
-                found = _copied(source, record, partial, stop)
-                if stop():
-                    return None
-                if found == record.sha256:
-                    partial.replace(self.folder / record.sha256)
-                    return attempt * record.bytes
-        finally:
-            partial.unlink(missing_ok=True)
+        travelled = 0
+        for _ in range(2):
+            copy = _Copy()
+            copy.run(source, record, partial, stop)
+            travelled += copy.travelled
+            if copy.stopped:
+                return None
+            if copy.sha256.hexdigest() == record.sha256:
+                partial.replace(self.folder / record.sha256)
+                return travelled
+            partial.unlink()
         raise DamageError(
             str(source),
             expected=f"SHA-256 {record.sha256[:16]}... as recorded in the shard's manifest",
-            found=f"{found[:16]}..., twice",
+            found=f"{copy.sha256.hexdigest()[:16]}..., twice",
             next_step=REPAIR,
         )
 
-    def _make_room(self, size: int) -> None:
-        """Remove the files used least recently until another of this size has room."""
+    def _make_room(self, coming: FileRecord) -> None:
+        """Remove the files used least recently until another has room."""
         with self._held("room", wait=True):
             files = []
             for entry in os.scandir(self.folder):
-                if entry.is_file() and not entry.name.endswith(PARTIAL):
+                # Those half-way count too; one that nobody goes on with is soon the least recently used.
+                if entry.is_file() and entry.name != f"{coming.sha256}{PARTIAL}":
                     stat = entry.stat()
                     files.append((stat.st_mtime_ns, stat.st_size, entry.name))
-            over = sum(bytes for _, bytes, _ in files) + size - self.limit
+            over = sum(bytes for _, bytes, _ in files) + coming.bytes - self.limit
             for _, bytes, name in sorted(files):
                 if over <= 0:
                     return
@@ -142,13 +143,32 @@ class ShardCache:
             yield True
 
 
-def _copied(source: RemotePath, record: FileRecord, to: Path, stop: Callable[[], bool]) -> str:
-    """Copy an object to a file, piece by piece; return the SHA-256 of what came."""
-    whole = hashlib.sha256()
-    with to.open("wb") as file:
-        for piece in source.pieces(record.bytes):
-            if stop():
-                break
-            whole.update(piece)
-            file.write(piece)
-    return whole.hexdigest()
+class _Copy:
+    """An object on its way to a file; one that was left half-way goes on where it was.
+
+    Attributes:
+        sha256: of what the file holds.
+        travelled: bytes that came this time.
+        stopped: whether it was told to stop.
+    """
+
+    def __init__(self) -> None:
+        self.sha256, self.travelled, self.stopped = hashlib.sha256(), 0, False
+
+    def run(self, source: RemotePath, record: FileRecord, to: Path, stop: Callable[[], bool]) -> None:
+        """Copy piece by piece, each one request, until all has come, one is short, or `stop` says so."""
+        with to.open("a+b") as file:
+            file.seek(0)
+            while data := file.read(PIECE):
+                self.sha256.update(data)
+            for offset in range(file.tell(), record.bytes, PIECE):
+                self.stopped = stop()
+                if self.stopped:
+                    return
+                size = min(PIECE, record.bytes - offset)
+                data = source.read_range(offset, size)
+                self.travelled += len(data)
+                self.sha256.update(data)
+                file.write(data)
+                if len(data) < size:
+                    return

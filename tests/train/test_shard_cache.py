@@ -14,6 +14,7 @@ from formats.errors import DamageError, StorageError
 from formats.fingerprint import sha256
 from formats.manifest import FileRecord
 from formats.places import RemotePath
+from train import shard_cache
 from train.shard_cache import ShardCache
 
 
@@ -85,17 +86,22 @@ def test_damage_that_stays_is_an_error_and_leaves_nothing(
     assert not [found for found in cache.folder.iterdir() if found.is_file()]
 
 
-def test_a_fault_leaves_nothing_half_written(
+def test_a_fetch_that_ends_in_a_fault_shows_nothing_and_goes_on_where_it_was(
     storage: str, proxied: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (path, record), *_ = stored(storage, 1)
     monkeypatch.setenv("TEXTSHARDS_STORAGE_ATTEMPTS", "1")
     cache = ShardCache(tmp_path / "cache", 1 << 30)
-    proxied.rule = lambda method, path, number: "cut"
+    monkeypatch.setattr(shard_cache, "PIECE", 300)
+    proxied.clear()
+    proxied.rule = lambda method, path, number: "cut" if number == 2 else None
     with pytest.raises(StorageError):
         cache.fetch(path, record)
     assert cache.get(record.sha256) is None
-    assert not [found for found in cache.folder.iterdir() if found.is_file()]
+    proxied.clear()
+    assert cache.fetch(path, record) == 400
+    assert len(proxied.passed) == 2
+    assert [found.name for found in cache.folder.iterdir() if found.is_file()] == [record.sha256]
 
 
 def test_who_does_not_wait_is_told_that_another_is_at_it(storage: str, tmp_path: Path) -> None:
