@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
@@ -27,17 +27,19 @@ from formats.errors import DamageError, UsageError
 from formats.manifest import (
     REPAIR,
     SetManifest,
-    ShardEntry,
     ShardManifest,
-    read_set_manifest,
-    read_shard_manifest,
 )
 from formats.members import EncodedSample, Written
 from formats.packed_keys import PackedKeys
+from formats.places import Place, RemotePath
+from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps
 from formats.spec import EncodingSpec
 from formats.storage import checked, inside, missing_file
 from formats.tar_shard import TarWriter
+
+ReadRange = Callable[[Place, int, int], bytes]
+"""Returns bytes of a file: its path, how many, from which on."""
 
 
 class ShardWriter(Protocol):
@@ -76,7 +78,7 @@ def shard_writer(
 class Column:
     """Where one member of every sample of a shard lies; as few bytes a sample as its numbers need."""
 
-    path: Path
+    path: Place
     offset: NDArray[np.unsignedinteger]
     size: NDArray[np.unsignedinteger]
     crc32c: NDArray[np.uint32]
@@ -85,11 +87,11 @@ class Column:
 class ShardIndex:
     """One shard's keys, its files, and the places of its members."""
 
-    def __init__(self, folder: Path, manifest: ShardManifest) -> None:
+    def __init__(self, folder: Place, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
         self.keys = PackedKeys(manifest.samples.keys)
-        self.files = manifest.files
+        self.files = {str(folder / file.path): file for file in manifest.files}
         self.columns = {
             name: Column(
                 inside(folder, manifest.files[member.file].path),
@@ -113,9 +115,10 @@ class ShardSet:
     against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
 
     Args:
-        folder: the set's folder.
+        folder: the set's folder, or its prefix in object storage; there, sizes show when objects are read.
         splits: the splits to read (default: all).
         names: the shards to open, by name (default: all of those splits).
+        read: reads bytes of a shard's file: path, size, offset.
 
     Raises:
         SetError: no set, another format or version, a shard missing.
@@ -124,10 +127,16 @@ class ShardSet:
     """
 
     def __init__(
-        self, folder: Path, splits: Sequence[str] | None = None, *, names: Container[str] | None = None
+        self,
+        folder: Place,
+        splits: Sequence[str] | None = None,
+        *,
+        names: Container[str] | None = None,
+        read: ReadRange | None = None,
     ) -> None:
-        self.folder = folder
-        self.manifest: SetManifest = read_set_manifest(folder)
+        self.folder, self.read = folder, read or _read_range
+        opened = OpenedManifests(folder)
+        self.manifest: SetManifest = opened.manifest
         self.settings = self.manifest.settings
         self.canvas = self.settings.geometry.canvas
         self.encoding: EncodingSpec = self.settings.encoding
@@ -140,25 +149,31 @@ class ShardSet:
                     next_step="name one of these, or build the set with that split (source.splits)",
                 )
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
-        self.shards = [self._open(entry) for entry in entries if names is None or entry.name in names]
+        chosen = [entry for entry in entries if names is None or entry.name in names]
+        self.shards = [self._open(manifest) for manifest in opened.shards(chosen)]
         self._starts = list(accumulate((len(shard.keys) for shard in self.shards), initial=0))
 
-    def _open(self, entry: ShardEntry) -> ShardIndex:
-        manifest = read_shard_manifest(self.folder, entry)
+    def _open(self, manifest: ShardManifest) -> ShardIndex:
         members = member_names(self.canvas, self.encoding)
         if manifest.samples.members.keys() != {*members}:
             raise DamageError(
-                entry.manifest.path,
+                f"manifest of shard {manifest.name}",
                 expected=f"an index of {', '.join(members)}, which the set's encoding stores",
                 found=f"one of {', '.join(sorted(manifest.samples.members)) or 'nothing'}",
                 next_step=REPAIR,
             )
-        for file in manifest.files:
-            _check_size(inside(self.folder, file.path), file.bytes)
+        if not isinstance(self.folder, RemotePath):
+            for file in manifest.files:
+                _check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
         return self._starts[-1]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The number of each shard's first sample, and at the end the number of samples."""
+        return np.array(self._starts, np.int64)
 
     def locate(self, number: int) -> tuple[ShardIndex, int]:
         """Return the shard of a sample and its row there."""
@@ -189,7 +204,7 @@ class ShardSet:
         shard, row = self.locate(number)
         column = shard.columns[name]
         size = int(column.size[row])
-        data = _read_range(column.path, size, int(column.offset[row])) if size else b""
+        data = self.read(column.path, size, int(column.offset[row])) if size else b""
         return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
 
     def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
@@ -211,11 +226,11 @@ class ShardSet:
         """Read a raw page straight to where it goes, where it is of that size; return whether it was."""
         shard, row = self.locate(number)
         column = shard.columns["image"]
-        if int(column.size[row]) != out_HWC.nbytes:
+        if isinstance(column.path, RemotePath) or int(column.size[row]) != out_HWC.nbytes:
             return False
-        found = _read_into(column.path, memoryview(out_HWC.reshape(-1)), int(column.offset[row]))
+        found = _read_into(column.path, _flat(out_HWC), int(column.offset[row]))
         told = f"image of {shard.keys[row]} in {column.path}"
-        checked(memoryview(out_HWC.reshape(-1)).toreadonly()[:found], int(column.crc32c[row]), told)
+        checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
         return True
 
     @property
@@ -266,6 +281,11 @@ class ShardSet:
         return Sample(self.image(number), self.maps(number), self.meta(number))
 
 
+def _flat(array: Bytes) -> memoryview:
+    # NumPy's stubs say of arrays of one axis that they are no buffers.
+    return memoryview(array.reshape(-1))  # type: ignore[arg-type]
+
+
 def _whole_frame(frame: bytes, scratch: Bytes) -> Bytes:
     """Decode a frame into the beginning of `scratch`, as much as it says it holds."""
     try:
@@ -311,7 +331,12 @@ def cut_planes(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, 
     return planes
 
 
-def _read_range(path: Path, size: int, offset: int) -> bytes:
+def _read_range(path: Place, size: int, offset: int) -> bytes:
+    if isinstance(path, RemotePath):
+        try:
+            return path.read_range(offset, size)
+        except FileNotFoundError as error:
+            raise missing_file(path, error) from None
     # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
     try:
         descriptor = os.open(path, os.O_RDONLY)

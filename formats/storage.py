@@ -6,12 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, TypeVar, overload
 
 import numpy as np
 from google_crc32c import value as _crc32c
 
 from formats.errors import DamageError, SetError
+from formats.places import Place, RemotePath
 
 Payload = TypeVar("Payload", bytes, memoryview)
 PARTIAL = ".partial"
@@ -40,13 +41,28 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write bytes as a whole file; see `whole_file`."""
+def write_whole(path: Place, data: bytes) -> None:
+    """Write bytes as a whole file, see `whole_file`, or as an object, which is whole or absent by itself."""
+    if isinstance(path, RemotePath):
+        path.write_bytes(data)
+        return
     with whole_file(path) as file:
         file.write(data)
 
 
-def inside(folder: Path, name: str) -> Path:
+@overload
+def inside(folder: Path, name: str) -> Path: ...
+
+
+@overload
+def inside(folder: RemotePath, name: str) -> RemotePath: ...
+
+
+@overload
+def inside(folder: Place, name: str) -> Place: ...
+
+
+def inside(folder: Place, name: str) -> Place:
     """Return the path of a name that a manifest gives, which never leaves the set's folder.
 
     Raises:
@@ -75,7 +91,7 @@ def checked(data: Payload, crc: int, what: str) -> Payload:
     return data
 
 
-def missing_file(path: Path, error: OSError) -> SetError:
+def missing_file(path: Place, error: OSError) -> SetError:
     """Return what to raise where a file of a set cannot be read."""
     return SetError(
         str(path),

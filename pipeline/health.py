@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
+from formats.places import Place
 
 
 @click.command("pipeline.health", context_settings={"max_content_width": 100})
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=PLACE)
 @click.option("--json", "as_json", is_flag=True, help="the record as JSON on stdout (docs/format.md)")
 @click.option("--no-sources", is_flag=True, help="do not compare with the source files: quick for many sets")
-def main(folders: tuple[Path, ...], as_json: bool, no_sources: bool) -> int:
+def main(folders: tuple[Place, ...], as_json: bool, no_sources: bool) -> int:
     """Tell of sets whether they are valid, whole and verified, and what they hold; DIR is one or holds some.
 
     A set is valid if its recorded configuration and its source files would give the same set now. Sources

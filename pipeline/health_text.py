@@ -41,7 +41,8 @@ def _lines(health: SetHealth, now: float) -> Iterator[str]:
         yield from _contents(health.contents)
         yield _row("verified", _verified(health, now))
         yield _row("orphans", _orphans(health))
-    yield _row("disk", f"{_size(health.disk_free)} free of {_size(health.disk_total)}")
+    if health.disk_free is not None and health.disk_total is not None:
+        yield _row("disk", f"{_size(health.disk_free)} free of {_size(health.disk_total)}")
     yield from _next_steps(health)
 
 

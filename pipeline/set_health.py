@@ -108,7 +108,7 @@ class SetHealth:
         verified: the last `python -m formats.verify`; None where none is noted.
         verified_current: whether it looked at the manifest that the set has now.
         building: who is building it now; None where nobody is.
-        disk_free, disk_total: bytes of the file system it lies on.
+        disk_free, disk_total: bytes of the file system it lies on; None in object storage.
     """
 
     folder: str
@@ -120,8 +120,8 @@ class SetHealth:
     verified: Verification | None
     verified_current: bool
     building: str | None
-    disk_free: int
-    disk_total: int
+    disk_free: int | None
+    disk_total: int | None
 
     @property
     def verdict(self) -> Verdict:
