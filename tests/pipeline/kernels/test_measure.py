@@ -98,3 +98,10 @@ def test_area_does_not_suffer_from_a_distant_origin() -> None:
     area, perimeter = area_and_perimeter(rectangle(60, 7) + 1e8)
     assert area == pytest.approx(420, abs=1e-5)
     assert perimeter == pytest.approx(134, abs=1e-5)
+
+
+@given(POINTS, st.sampled_from([1.0, 8.0, 60.0]))
+def test_the_size_decides_whether_or_not_a_hull_was_needed(polygon_V2: Points, min_size: float) -> None:
+    (code,), _ = measured(polygon_V2, codes=[CARE], min_size=min_size)
+    if code != DEGENERATE:
+        assert (code == TOO_SMALL) == (shorter_side(polygon_V2) < min_size)
