@@ -7,8 +7,9 @@ the row's crossings by the even-odd rule. A square root per pixel at the end giv
 
 The inner loops run over LANES pixels or over whole rows, with unsigned indices: a signed index would need
 Python's wrap-around of negative ones, and the compiler would not vectorise. Kernels take whole arrays and
-places in them, no views and no tuples of arrays, since each costs reference counts. One file holds all that `draw` calls, for the reason given in
-`pipeline.kernels.jit`; its constants are those of `formats.levels`, which a test compares.
+places in them, no views and no tuples of arrays, since each costs reference counts. One file holds all that
+`draw` calls, for the reason given in `pipeline.kernels.jit`; its constants are those of `formats.levels`,
+which a test compares.
 """
 
 from __future__ import annotations
