@@ -65,35 +65,3 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def test_the_first_process_compiles_and_no_worker_after_it(tmp_path: Path) -> None:
-    script = tmp_path / "build.py"
-    script.write_text(
-        textwrap.dedent(
-            """
-            from pipeline.render import warm_up
-            from pipeline.workers import run_jobs
-
-            def work(number):
-                warm_up()
-
-            if __name__ == "__main__":
-                warm_up()
-                print("and now the workers", flush=True)
-                list(run_jobs(work, [0, 1], 2))
-            """
-        )
-    )
-    root = Path(__file__).parents[2]
-    environment = {"NUMBA_CACHE_DIR": str(tmp_path / "cache"), "NUMBA_DEBUG_CACHE": "1"}
-    environment["PYTHONPATH"] = str(root)
-    command = [sys.executable, str(script)]
-    done = subprocess.run(
-        command, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    before, after = done.stdout.split("and now the workers")
-    assert before.count("data saved") >= 2
-    assert after.count("data loaded") >= 4
-    assert "data saved" not in after

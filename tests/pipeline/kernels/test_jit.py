@@ -41,37 +41,9 @@ print(digest.hexdigest())
 """
 
 
-REAL = """
-import hashlib, sys
-from pathlib import Path
-
-sys.path.insert(0, "tests")
-from real_polygons import real_polygons
-from formats.spec import TargetsSpec
-from pipeline.render import render, render_planes
-
-digest = hashlib.sha256()
-for name in ("sroie", "icdar2015", "totaltext"):
-    for page in list(real_polygons(Path(sys.argv[1]), name))[::5]:
-        arguments = (page.polygons, page.dont_care, page.canvas, TargetsSpec(), page.problems)
-        distance, planes = render(*arguments), render_planes(*arguments)
-        digest.update(repr(distance.statuses).encode())
-        for plane in (
-            distance.maps.distance_HW, distance.maps.overlap_HW, distance.maps.prob_mask_HW,
-            planes.maps.prob_HW, planes.maps.thresh_HW, planes.maps.thresh_mask_HW,
-        ):
-            digest.update(b"" if plane is None else plane.tobytes())
-print(digest.hexdigest())
-"""
-
-
 def digest(pages: int, side: int, texts: int, **environment: str) -> str:
-    return run(DRAW, str(pages), str(side), str(texts), **environment)
-
-
-def run(program: str, *words: str, **environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program, *words],
+        [sys.executable, "-W", "error", "-c", DRAW, str(pages), str(side), str(texts)],
         env=os.environ | environment,
         cwd=Path(__file__).parents[3],
         capture_output=True,
@@ -88,20 +60,6 @@ def test_bytes_do_not_depend_on_the_cpu(tmp_path: Path) -> None:
         12, 480, 60, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_CACHE_DIR=str(tmp_path)
     )
     assert generic == here
-
-
-@pytest.mark.parametrize(
-    ("name", "features"),
-    [("generic", ""), ("skylake", "+avx2,-fma"), ("skylake-avx512", "+avx512f,+avx512vl,+prefer-256-bit")],
-)
-def test_bytes_of_real_pages_do_not_depend_on_the_cpu(
-    shared_data: Path, tmp_path: Path, name: str, features: str
-) -> None:
-    if "avx" in features and "avx512f" not in Path("/proc/cpuinfo").read_text():
-        pytest.skip("the code could not run here: no AVX-512")
-    other = {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features, "NUMBA_CACHE_DIR": str(tmp_path)}
-    assert run(REAL, str(shared_data), **other) == run(REAL, str(shared_data))
-    assert list(tmp_path.rglob("*.nbc"))
 
 
 def test_bytes_do_not_depend_on_the_compiler() -> None:
