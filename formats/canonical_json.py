@@ -2,7 +2,7 @@
 
 A page's polygons are thousands of numbers, over which a plain Python serializer takes longer than the
 renderer over the page. Of nearly every value `json` writes the canonical text once integral floats are
-integers: the shortest digits that read back are the same, the same five characters and the control characters are escaped.
+integers: the shortest digits that read back are the same, and the same characters are escaped.
 What remains goes to `rfc8785`: floats that ECMAScript writes with other exponents than Python, keys outside
 ASCII (sorted by UTF-16 there), and all that has no canonical text, for its errors.
 """

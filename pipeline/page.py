@@ -9,7 +9,7 @@ from formats.placement import place
 from formats.sample import Meta, Points, Sample, Text
 from pipeline.geometry import draw_page, move, spare_reduction
 from pipeline.images import image_size, read_image, reduction_within
-from pipeline.polygons import clean_polygon
+from pipeline.polygons import clean_polygons
 from pipeline.render import render, render_planes
 from pipeline.sources.record import SourceRecord, SourceText
 
@@ -37,7 +37,7 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
     image_HWC = read_image(data, exif=geometry.exif, max_pixels=max_pixels, reduction=reduction)
     _check_stated(record, (height, width), settings)
     matrix_23 = placement.to_canvas_23
-    cleaned = [clean_polygon(text.polygon_V2) for text in record.texts]
+    cleaned = clean_polygons([text.polygon_V2 for text in record.texts])
     polygons = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
     draw = render if settings.encoding.maps == "distance" else render_planes
     rendered = draw(

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from formats.errors import SampleError
 from formats.sample import Points
-from pipeline.polygons import MAX_VERTICES, clean_polygon, signed_area, winding_number
+from pipeline.polygons import MAX_VERTICES, clean_polygon, clean_polygons, signed_area, winding_number
 from pipeline.sources.icdar import parse_texts as parse_quads
 from pipeline.sources.polygons import parse_texts
 
@@ -295,3 +295,23 @@ def test_negative_coordinates_stay(shared_data: Path) -> None:
     annotated_V2 = only(shared_data / "totaltext/gt_only/test/img1055.jpg.txt", 4, polygon=True)
     assert annotated_V2.min() < 0
     np.testing.assert_array_equal(clean_polygon(annotated_V2).polygon_V2, annotated_V2)
+
+
+@given(
+    st.lists(GRID_POLYGONS | st.just(SQUARE) | st.just(SQUARE[:2]) | st.just(np.zeros((0, 2))), max_size=6)
+)
+def test_polygons_of_a_page_are_cleaned_as_each_alone(polygons: list[Points]) -> None:
+    together = clean_polygons(polygons)
+    assert len(together) == len(polygons)
+    for found, polygon_V2 in zip(together, polygons, strict=True):
+        alone = clean_polygon(polygon_V2.copy())
+        assert found.problem == alone.problem
+        np.testing.assert_array_equal(found.polygon_V2, alone.polygon_V2)
+
+
+@given(GRID_POLYGONS)
+def test_simple_rings_are_those_that_shapely_takes_one_by_one(polygon_V2: Points) -> None:
+    clean = clean_polygon(polygon_V2)
+    if shapely.is_valid(shapely.Polygon(polygon_V2)) and (np.diff(polygon_V2, axis=0) != 0).any(axis=1).all():
+        ring_V2 = polygon_V2[:-1] if (polygon_V2[0] == polygon_V2[-1]).all() else polygon_V2
+        np.testing.assert_array_equal(clean.polygon_V2, ring_V2)
