@@ -305,7 +305,7 @@ def zarr_in_order(sets: Sets, pipeline: str | None) -> Epoch:
     def read(_: int) -> int:
         count = 0
         for parts in arrays:
-            for start in range(0, len(parts[0]), sets.batch_size):
+            for start in range(0, parts[0].shape[0], sets.batch_size):
                 batch = [part[start : start + sets.batch_size] for part in parts]
                 batch[3] = np.unpackbits(batch[3], axis=2)
                 tensors = [torch.from_numpy(part) for part in batch]
