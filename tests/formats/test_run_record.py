@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from made_run_folder import made_run_folder
 
+from formats import run_record
 from formats.errors import DamageError, UsageError
-from train import run_record
+from formats.run_record import read_run
 from train.experiment import METRICS
 from train.run_folder import CONFIG
-from train.run_record import read_run
 
 
 def test_the_names_of_files_are_those_the_trainer_writes() -> None:

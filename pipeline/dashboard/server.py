@@ -1,0 +1,147 @@
+"""The pages as a web server: what stands under which address, and how long the server lives."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+
+import click
+import uvicorn
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from formats.errors import TextshardsError, UsageError
+from pipeline.dashboard.catalogue import Catalogue
+from pipeline.dashboard.guard import Guard
+from pipeline.dashboard.links import ServerLinks
+from pipeline.dashboard.pictures import layer_picture, page_picture, quarantined_picture, thumbnail
+from pipeline.dashboard.render import Pages
+from pipeline.dashboard.views import Values, Views
+
+KEPT = {"cache-control": "private, max-age=300"}
+"""Of pictures. Pages are asked for anew: what they tell of changes."""
+FRESH = {"cache-control": "no-store"}
+
+
+def make_app(catalogue: Catalogue, host: str, token: str | None = None) -> Starlette:
+    """Return the pages as an ASGI application.
+
+    Args:
+        catalogue: what to show.
+        host: that is listened at.
+        token: that is asked for; None for none.
+    """
+    pages, views = Pages(ServerLinks()), Views(catalogue)
+
+    def html(template: str, fill: Callable[[Request], Values]) -> Callable[[Request], object]:
+        async def answer(request: Request) -> Response:
+            def make() -> str:
+                return pages.page(template, fill(request))
+
+            return HTMLResponse(await run_in_threadpool(make), headers=FRESH)
+
+        return answer
+
+    def picture(kind: str, make: Callable[[Request], bytes]) -> Callable[[Request], object]:
+        async def answer(request: Request) -> Response:
+            return Response(await run_in_threadpool(make, request), media_type=kind, headers=KEPT)
+
+        return answer
+
+    def text(kind: str, content: str) -> Callable[[Request], object]:
+        async def answer(_: Request) -> Response:
+            return Response(content, media_type=kind, headers=FRESH)
+
+        return answer
+
+    async def fault(_: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException):
+            return HTMLResponse(_fault_page(pages, "Not here", error.detail), error.status_code)
+        status = 404 if isinstance(error, UsageError) else 409
+        return HTMLResponse(_fault_page(pages, "This cannot be shown", str(error)), status, headers=FRESH)
+
+    def opened(request: Request) -> tuple[str, int]:
+        return request.path_params["set"], request.path_params["number"]
+
+    def quarantined(request: Request) -> bytes:
+        name, number = opened(request)
+        rows = catalogue.opened(name).manifest.quarantined
+        if number >= len(rows):
+            raise UsageError(f"quarantined page {number} of {name}", expected=f"below {len(rows)}")
+        return quarantined_picture(catalogue.folder(name), rows[number])
+
+    def sample_of(make: Callable[..., bytes]) -> Callable[[Request], bytes]:
+        def made(request: Request) -> bytes:
+            name, number = opened(request)
+            found = catalogue.opened(name)
+            if number >= len(found):
+                raise UsageError(f"sample {number} of {name}", expected=f"below {len(found)}")
+            layer = request.path_params.get("layer")
+            return make(found, number) if layer is None else make(found, number, layer)
+
+        return made
+
+    one = "/set/{set}"
+    routes = [
+        Route("/", html("sets.html", lambda _: views.overview())),
+        Route("/style.css", text("text/css", pages.style())),
+        Route("/script.js", text("text/javascript", pages.script())),
+        Route(one, html("set.html", lambda r: views.set_page(r.path_params["set"]))),
+        Route(f"{one}/samples", html("samples.html", lambda r: views.samples(r.path_params["set"], r.query_params))),
+        Route(f"{one}/sample/{{number:int}}", html("sample.html", lambda r: views.sample(*opened(r), r.query_params))),
+        Route(f"{one}/distributions", html("distributions.html", lambda r: views.distributions(r.path_params["set"]))),
+        Route(f"{one}/thumb/{{number:int}}.jpg", picture("image/jpeg", sample_of(thumbnail))),
+        Route(f"{one}/page/{{number:int}}.jpg", picture("image/jpeg", sample_of(page_picture))),
+        Route(f"{one}/layer/{{number:int}}/{{layer}}.png", picture("image/png", sample_of(layer_picture))),
+        Route(f"{one}/quarantined/{{number:int}}.jpg", picture("image/jpeg", quarantined)),
+        Route("/diff", html("diff.html", lambda r: views.difference(r.query_params.get("a", ""), r.query_params.get("b", "")))),
+        Route("/runs", html("runs.html", lambda _: views.runs())),
+        Route("/run/{run}", html("run.html", lambda r: views.run(r.path_params["run"]))),
+        Route("/compare", html("compare.html", lambda r: views.comparison(r.query_params.getlist("run")))),
+    ]  # fmt: skip
+    return Starlette(
+        routes=routes,
+        middleware=[Middleware(Guard, host=host, token=token)],
+        exception_handlers={TextshardsError: fault, HTTPException: fault, OSError: fault},
+    )
+
+
+def _fault_page(pages: Pages, title: str, text: str) -> str:
+    return pages.page("fault.html", {"title": title, "text": text})
+
+
+def serve(catalogue: Catalogue, host: str, port: int, token: str | None) -> None:
+    """Serve until Ctrl-C; tells the address on stderr once it can be opened.
+
+    Raises:
+        UsageError: the address cannot be listened at.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host, port))
+    except OSError as error:
+        listening.close()
+        raise UsageError(
+            f"address {host}:{port}",
+            expected="one that is free on this machine",
+            found=error.strerror or str(error),
+            next_step="name another with --host and --port (--port 0 takes any that is free)",
+        ) from None
+    shown = f"[{host}]" if ":" in host else host
+    address = f"http://{shown}:{listening.getsockname()[1]}/{f'?token={token}' if token else ''}"
+    click.echo(f"serving {address}  (Ctrl-C ends it)", err=True)
+    config = uvicorn.Config(
+        make_app(catalogue, host, token), log_level="warning", access_log=False, lifespan="off"
+    )
+    try:
+        uvicorn.Server(config).run([listening])
+    finally:
+        catalogue.later.close()
+        listening.close()
