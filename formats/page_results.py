@@ -115,11 +115,10 @@ def read_page_results(path: Path) -> PageResults | None:
 
 def _page(record: dict[str, Any]) -> PageResult:
     found = tuple(tuple((float(x), float(y)) for x, y in polygon) for polygon in record["found"])
-    numbers = {name: tuple(map(int, record[name])) for name in ("matched", "ignored", "missed")}
-    shares = {name: float(record[name]) for name in ("hmean", "precision", "recall")}
-    page = PageResult(
-        key=str(record["key"]), found=found, scores=tuple(map(float, record["scores"])), **shares, **numbers
-    )
-    if not all(0 <= index < len(found) for index in (*page.matched, *page.ignored)):
-        raise ValueError(f"page {page.key!r:.60}: an index beyond its boxes")
+    matched, ignored, missed = (tuple(map(int, record[name])) for name in ("matched", "ignored", "missed"))
+    hmean, precision, recall = (float(record[name]) for name in ("hmean", "precision", "recall"))
+    scores = tuple(map(float, record["scores"]))
+    page = PageResult(str(record["key"]), hmean, precision, recall, found, scores, matched, ignored, missed)
+    if len(scores) != len(found) or not all(0 <= index < len(found) for index in (*matched, *ignored)):
+        raise ValueError(f"page {page.key!r:.60}: scores or indices beyond its boxes")
     return page

@@ -40,7 +40,7 @@ def main(
     """Tell of sets whether they are valid, whole and verified, and what they hold; DIR is one or holds some.
 
     A set is valid if its recorded configuration and its source files would give the same set now. Sources
-    out of reach are said so; that is no fault. Files are looked at by their sizes; formats.verify hashes them.
+    out of reach are said so; that is no fault. Files are looked at by their sizes; see formats.verify.
 
     Ends with 0 where all are healthy, 1 where one is stale, damaged or unfinished, 2 where there is no set.
 

@@ -31,7 +31,7 @@ class Rechecked:
 
 
 def recheck(folder: Path, wanted: BuildConfig | None = None) -> Rechecked:
-    """Compare a set with a configuration (default: its recorded one) and the files of the source, as they are now.
+    """Compare a set with a configuration (default: its recorded one) and the files of its source now.
 
     What cannot be told, since the source is out of reach or no configuration is recorded, is said so.
     """

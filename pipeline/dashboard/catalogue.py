@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from formats.diff import compare_paths
@@ -21,8 +22,10 @@ from pipeline.dashboard.later import Later
 from pipeline.dashboard.survey import Survey, survey
 from pipeline.examine import examine, find_sets
 from pipeline.existing import LOCK
-from pipeline.set_health import SetHealth
+from pipeline.set_health import RecordedValidity, SetHealth
 
+CHECKING = "its sources are being looked at"
+"""Of a set whose comparison with them is under way."""
 RECHECK_S = 60.0
 """Sources are compared again after so long, when a page asks."""
 
@@ -53,6 +56,7 @@ class Catalogue:
         self._folders, self._run_folders = list(folders), list(runs)
         self._config, self._sources, self._waits = config, sources, waits
         self.later = Later(waits=waits)
+        self._last: dict[Path, tuple[Hashable, SetHealth]] = {}
         find_sets(self._folders)
         for folder in self._run_folders:
             if not folder.is_dir():
@@ -85,8 +89,12 @@ class Catalogue:
             return quick
         turn = (stamp, 0 if self._waits else int(time.time() / RECHECK_S))
         whole = self.later.ask(("whole", folder), turn, lambda: examine(folder, config=self._config))
-        last = self.later.ask(("last", folder), stamp, lambda: whole) if whole is not None else None
-        return whole or last or quick
+        if whole is not None:
+            self._last[folder] = (stamp, whole)
+        known = self._last.get(folder)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        return replace(quick, validity=RecordedValidity(None, (CHECKING,)))
 
     def opened(self, name: str) -> ShardSet:
         """Return a set opened for reading.

@@ -67,10 +67,9 @@ def line_chart(lines: Sequence[Line], axes: Axes, *, points: bool = False) -> Ma
     if not known:
         return Markup('<p class="faint">Nothing recorded yet.</p>')
     xs, ys = [x for x, _ in known], [y for _, y in known if y is not None]
-    frame = _Frame(
-        min(xs), max(xs), min(ys) if axes.low is None else axes.low, max(ys) if axes.high is None else axes.high,
-        axes.log,
-    )  # fmt: skip
+    low = min(ys) if axes.low is None else axes.low
+    high = max(ys) if axes.high is None else axes.high
+    frame = _Frame(min(xs), max(xs), low, high, axes.log)
     drawn = [frame.grid(axes)]
     for number, line in enumerate(lines):
         kept = _thinned([(x, y) for x, y in zip(line.xs, line.ys, strict=True) if _shown(y, axes)])
@@ -99,7 +98,7 @@ def bar_chart(
     """
     frame = _Frame(edges[0], edges[-1], 0.0, max(max(counts, default=0), 1), False)
     drawn = [frame.grid(axes)]
-    for left, right, count in zip(edges, edges[1:], counts, strict=True):
+    for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True):
         lost = limit is not None and right <= limit + 1e-9
         x, top = frame.x(left), frame.y(count)
         drawn.append(
@@ -132,8 +131,8 @@ def share_bar(parts: Sequence[tuple[str, float]], title: str) -> Markup:
 def legend(labels: Sequence[str]) -> Markup:
     """Return names beside the colour and pattern of their lines."""
     entries = "".join(
-        f'<li><svg viewBox="0 0 28 8" aria-hidden="true"><line class="line c{number % COLORS}" x1="0" x2="28" '
-        f'y1="4" y2="4"/></svg>{escape(label)}</li>'
+        f'<li><svg viewBox="0 0 28 8" aria-hidden="true"><line class="line c{number % COLORS}" '
+        f'x1="0" x2="28" y1="4" y2="4"/></svg>{escape(label)}</li>'
         for number, label in enumerate(labels)
     )
     return Markup(f'<ul class="legend">{entries}</ul>')
@@ -157,13 +156,14 @@ class _Frame:
 
     def grid(self, axes: Axes) -> str:
         """Return lines, numbers and titles of the axes."""
-        values = ticks(self._y0, self._y1, 4)
+        values = ticks(self._y0, self._y1)
         if self._log:
             low, high = 10**self._y0, 10**self._y1
             powers = range(math.floor(self._y0), math.ceil(self._y1) + 1)
-            values = [v for power in powers for d in (1, 2, 5) if low <= (v := d * 10.0**power) <= high]
+            digits = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 7)
+            values = [v for power in powers for d in digits if low <= (v := d * 10.0**power) <= high]
         rows = "".join(
-            f'<line class="rule" x1="{_LEFT}" x2="{WIDTH - _RIGHT}" y1="{self.y(v):.1f}" y2="{self.y(v):.1f}"/>'
+            f'<path class="rule" d="M{_LEFT} {self.y(v):.1f}H{WIDTH - _RIGHT}"/>'
             f'<text x="{_LEFT - 8}" y="{self.y(v) + 4:.1f}" text-anchor="end">{_number(v)}</text>'
             for v in values
         )
@@ -174,15 +174,16 @@ class _Frame:
         middle = (_LEFT + WIDTH - _RIGHT) / 2
         return (
             f'{rows}{columns}<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">'
-            f'{escape(axes.x)}</text><text class="axis" transform="translate(13 {HEIGHT / 2 - 14}) rotate(-90)" '
-            f'text-anchor="middle">{escape(axes.y)}</text>'
+            f'{escape(axes.x)}</text><text class="axis" text-anchor="middle" '
+            f'transform="translate(13 {HEIGHT / 2 - 14}) rotate(-90)">{escape(axes.y)}</text>'
         )
 
 
 def _svg(drawn: Sequence[str], axes: Axes) -> Markup:
     title = escape(axes.title)
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">{"".join(drawn)}</svg>'
+        f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{title}">'
+        f"{''.join(drawn)}</svg>"
     )
 
 

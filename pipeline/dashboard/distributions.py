@@ -45,8 +45,8 @@ def _heights(measured: Survey, settings: SetSettings) -> Distribution:
     lost = int((heights < limit).sum())
     share = lost / max(len(heights), 1)
     meaning = (
-        f"On this canvas ({canvas[0]} x {canvas[1]}, height x width) {lost} of {len(heights)} texts, {share:.1%}, "
-        f"are lower than targets.min_size ({limit:g} pixels)"
+        f"On this canvas ({canvas[0]} x {canvas[1]}, height x width) {lost} of {len(heights)} texts, "
+        f"{share:.1%}, are lower than targets.min_size ({limit:g} pixels)"
         + (" and are not learnt." if settings.targets.small_text == "ignore" else ".")
     )
     if lost == 0 or not limit:
@@ -57,7 +57,7 @@ def _heights(measured: Survey, settings: SetSettings) -> Distribution:
             f"{round(canvas[0] * scale)} x {round(canvas[1] * scale)} would leave {left:.1%}"
             for scale, left in after.items()
         )
-        advice = f"A larger geometry.canvas keeps more ({grown}); a smaller targets.min_size keeps them as they are."
+        advice = f"A larger geometry.canvas keeps more ({grown}); a smaller targets.min_size learns them."
         if share < 0.02:
             advice = f"That is little. {advice}"
     edges = np.linspace(0.0, max(_high(heights), 2 * limit, 1.0), BARS + 1)
@@ -85,7 +85,7 @@ def _texts(measured: Survey) -> Distribution:
     advice = (
         "Pages without text teach what no text is. If you expect text on them, look at their annotations."
         if none
-        else "With many texts a page, training can cut pieces from it (data.stream.crop) and still see enough."
+        else "With many texts a page, training can cut pieces from it (data.stream.crop)."
     )
     return Distribution(
         "Texts per page", _bars(counts, edges, "pages by texts", "texts on a page", "pages"), meaning, advice
@@ -113,12 +113,12 @@ def _outside(measured: Survey) -> Distribution:
     pages = len(np.unique(measured.page_T[outside > 0]))
     far = int((outside > 0.5).sum())
     meaning = (
-        f"{reaching} of {len(outside)} texts on {pages} of {len(measured.texts_N)} pages reach out of their page; "
-        f"{far} lie for the most part outside."
+        f"{reaching} of {len(outside)} texts on {pages} of {len(measured.texts_N)} pages reach out of their "
+        f"page; {far} lie for the most part outside."
     )
     advice = (
-        "If many do, annotations and images do not fit: compare with geometry.exif=ignore, since turned images "
-        "are the usual cause."
+        "With so many, annotations and images do not fit: compare with geometry.exif=ignore, since turned "
+        "images are the usual cause."
         if pages > 0.1 * max(len(measured.texts_N), 1)
         else "Nothing to change: what lies inside of the page is learnt."
     )

@@ -1,4 +1,4 @@
-"""The pages as one HTML file that stands alone: every page a place in it, pictures inside, nothing fetched."""
+"""The pages as one HTML file that stands alone: every page a place in it, pictures inside."""
 
 from __future__ import annotations
 
@@ -41,8 +41,11 @@ def write_file(catalogue: Catalogue, path: Path, whole_pages: int) -> None:
         f'<section class="place" id="{place}">{pages.page(template, values, layout="part.html")}</section>'
         for place, template, values in parts
     )
+    compared = '<a href="#p-compare">Compared</a>' if place_of("compare") in places else ""
     path.parent.mkdir(parents=True, exist_ok=True)
-    document = _DOCUMENT.format(style=pages.style() + _STYLE, script=pages.script(), body=sections)
+    document = _DOCUMENT.format(
+        style=pages.style() + _STYLE, script=pages.script(), body=sections, compared=compared
+    )
     write_whole(path, document.encode())
 
 
@@ -106,14 +109,14 @@ _DOCUMENT = f"""<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
-script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; \
+style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'">
 <title>{escape("textshards: sets and runs")}</title>
 <style>{{style}}</style>
 </head>
 <body>
-<header><nav aria-label="pages"><a class="brand" href="#p">textshards</a><a href="#p">Sets</a><a href="#p-runs">Runs</a>\
-<a href="#p-compare">Compared</a></nav></header>
+<header><nav aria-label="pages"><a class="brand" href="#p">textshards</a><a href="#p">Sets</a>\
+<a href="#p-runs">Runs</a>{{compared}}</nav></header>
 <main id="main">
 {{body}}
 </main>

@@ -41,8 +41,8 @@ class Guard:
     - Only GET and HEAD: there is nothing to change.
     - The Host header must name this server. A page of another origin whose name is made to point here (DNS
       rebinding) sends its own name, and gets nothing. Behind a token any name will do.
-    - Where there is a token, it must come as `Authorization: Bearer`, as `?token=` (answered with a cookie and
-      the address without it), or as that cookie.
+    - Where there is a token, it must come as `Authorization: Bearer`, as `?token=` (answered with a cookie
+      and the address without it), or as that cookie.
 
     Args:
         app: what answers.

@@ -45,7 +45,7 @@ def thumbnail(opened: ShardSet, number: int) -> bytes:
     box = page_box(opened.meta(number), opened.canvas)
     payload = opened.member(number, "image")
     if opened.encoding.image == "jpeg":
-        image = Image.open(io.BytesIO(payload))
+        image: Image.Image = Image.open(io.BytesIO(payload))
         scale = max(1.0, max(box[2] - box[0], box[3] - box[1]) / THUMB)
         whole = image.size
         # A JPEG decodes to an eighth, a quarter or a half of its size much faster than whole.

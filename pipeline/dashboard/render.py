@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from formats import palette
+from pipeline.dashboard.catalogue import CHECKING
 from pipeline.dashboard.links import Links
 from pipeline.health_text import age_text, moment_text, plural, problem_text, progress_text, size_text
 
@@ -19,6 +20,7 @@ VERDICTS = {
     "damaged": ("bad", "✕"),
     "no set": ("bad", "✕"),
     "building": ("busy", "…"),
+    "checking": ("busy", "…"),
 }
 
 
@@ -43,6 +45,7 @@ class Pages:
             "problem_text": problem_text,
             "plural": plural,
             "verdicts": VERDICTS,
+            "checking": CHECKING,
         }
         self._env.filters |= {
             "size": size_text,

@@ -25,6 +25,7 @@ from pipeline.dashboard.views import Values, Views
 
 KEPT = {"cache-control": "private, max-age=300"}
 """Of pictures. Pages are asked for anew: what they tell of changes."""
+_KINDS = {"jpg": "jpeg", "png": "png"}
 FRESH = {"cache-control": "no-store"}
 
 
@@ -86,24 +87,36 @@ def make_app(catalogue: Catalogue, host: str, token: str | None = None) -> Starl
 
         return made
 
-    one = "/set/{set}"
+    def of_set(request: Request) -> str:
+        name: str = request.path_params["set"]
+        return name
+
+    def difference(request: Request) -> Values:
+        return views.difference(*(request.query_params.get(side, "") for side in ("a", "b")))
+
+    shown: dict[str, tuple[str, Callable[[Request], Values]]] = {
+        "/": ("sets.html", lambda _: views.overview()),
+        "/set/{set}": ("set.html", lambda r: views.set_page(of_set(r))),
+        "/set/{set}/samples": ("samples.html", lambda r: views.samples(of_set(r), r.query_params)),
+        "/set/{set}/sample/{number:int}": ("sample.html", lambda r: views.sample(*opened(r), r.query_params)),
+        "/set/{set}/distributions": ("distributions.html", lambda r: views.distributions(of_set(r))),
+        "/diff": ("diff.html", difference),
+        "/runs": ("runs.html", lambda _: views.runs()),
+        "/run/{run}": ("run.html", lambda r: views.run(r.path_params["run"])),
+        "/compare": ("compare.html", lambda r: views.comparison(r.query_params.getlist("run"))),
+    }
+    pictures = {
+        "/set/{set}/thumb/{number:int}.jpg": sample_of(thumbnail),
+        "/set/{set}/page/{number:int}.jpg": sample_of(page_picture),
+        "/set/{set}/layer/{number:int}/{layer}.png": sample_of(layer_picture),
+        "/set/{set}/quarantined/{number:int}.jpg": quarantined,
+    }
     routes = [
-        Route("/", html("sets.html", lambda _: views.overview())),
+        *(Route(path, html(template, fill)) for path, (template, fill) in shown.items()),
+        *(Route(path, picture(f"image/{_KINDS[path[-3:]]}", make)) for path, make in pictures.items()),
         Route("/style.css", text("text/css", pages.style())),
         Route("/script.js", text("text/javascript", pages.script())),
-        Route(one, html("set.html", lambda r: views.set_page(r.path_params["set"]))),
-        Route(f"{one}/samples", html("samples.html", lambda r: views.samples(r.path_params["set"], r.query_params))),
-        Route(f"{one}/sample/{{number:int}}", html("sample.html", lambda r: views.sample(*opened(r), r.query_params))),
-        Route(f"{one}/distributions", html("distributions.html", lambda r: views.distributions(r.path_params["set"]))),
-        Route(f"{one}/thumb/{{number:int}}.jpg", picture("image/jpeg", sample_of(thumbnail))),
-        Route(f"{one}/page/{{number:int}}.jpg", picture("image/jpeg", sample_of(page_picture))),
-        Route(f"{one}/layer/{{number:int}}/{{layer}}.png", picture("image/png", sample_of(layer_picture))),
-        Route(f"{one}/quarantined/{{number:int}}.jpg", picture("image/jpeg", quarantined)),
-        Route("/diff", html("diff.html", lambda r: views.difference(r.query_params.get("a", ""), r.query_params.get("b", "")))),
-        Route("/runs", html("runs.html", lambda _: views.runs())),
-        Route("/run/{run}", html("run.html", lambda r: views.run(r.path_params["run"]))),
-        Route("/compare", html("compare.html", lambda r: views.comparison(r.query_params.getlist("run")))),
-    ]  # fmt: skip
+    ]
     return Starlette(
         routes=routes,
         middleware=[Middleware(Guard, host=host, token=token)],

@@ -49,7 +49,10 @@ def survey(opened: ShardSet) -> Survey:
     canvas = float(opened.canvas[0] * opened.canvas[1])
     by_size: dict[int, list[Floats]] = {}
     places: dict[int, list[int]] = {}
-    page, status, counts, outside = [], [], [], []
+    page: list[int] = []
+    status: list[int] = []
+    counts: list[int] = []
+    outside: list[float] = []
     for number in range(len(opened)):
         record = json.loads(opened.member(number, "meta"))
         width, height = record["source_size"][1], record["source_size"][0]

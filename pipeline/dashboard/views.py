@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
 from formats.page_results import PageResult
@@ -33,6 +35,12 @@ LAYER_WORDS = {
     "thresh": "threshold map",
     "thresh_mask": "threshold mask",
     "prob_mask": "no probability loss",
+}
+LOSSES = {
+    "loss": "all parts",
+    "loss/prob": "probability",
+    "loss/thresh": "threshold",
+    "loss/binary": "binary",
 }
 MOST_COMPARED = 7
 
@@ -73,12 +81,14 @@ class Views:
             "runs": {run: record for run, record in self.catalogue.runs().items() if run in runs},
             "strangers": sorted(set(self.catalogue.runs()) - set(runs)),
             "others": others,
-            "settings": None
-            if health.fault
-            else self.catalogue.opened(name).settings.model_dump(mode="json")
-            if not health.problems
-            else None,
+            "settings": self._settings(name),
         }
+
+    def _settings(self, name: str) -> Values | None:
+        try:
+            return self.catalogue.opened(name).settings.model_dump(mode="json")
+        except TextshardsError:
+            return None
 
     def _quarantined(self, name: str) -> list[Any]:
         try:
@@ -129,7 +139,7 @@ class Views:
     def _judging(self, name: str) -> dict[str, Mapping[str, PageResult]]:
         """Return what runs found on pages of a set, by run."""
         opened = self.catalogue.opened(name)
-        found = {}
+        found: dict[str, Mapping[str, PageResult]] = {}
         for run in self.catalogue.runs():
             try:
                 results = self.catalogue.results(run)
@@ -147,6 +157,15 @@ class Views:
         meta = opened.meta(number)
         runs = {run: pages for run, pages in self._judging(name).items() if meta.key in pages}
         run = query.get("run") if query.get("run") in runs else next(iter(runs), None)
+        texts = [
+            {
+                "points": _points(text.polygon_V2),
+                "status": text.status,
+                "text": text.text,
+                "ignored": text.ignored,
+            }
+            for text in meta.texts
+        ]
         left, top, right, bottom = page_box(meta, opened.canvas)
         sizes = {member: opened.stored_bytes(number, [member]) for member in opened.locate(number)[0].columns}
         return {
@@ -156,20 +175,15 @@ class Views:
             "meta": meta,
             "canvas": opened.canvas,
             "box": (left, top, right - left, bottom - top),
-            "texts": [
-                {
-                    "points": _points(text.polygon_V2),
-                    "status": text.status,
-                    "text": text.text,
-                    "ignored": text.ignored,
-                }
-                for text in meta.texts
-            ],
+            "texts": texts,
             "sizes": sizes,
             "layers": {layer: LAYER_WORDS[layer] for layer in LAYERS},
             "shard": opened.locate(number)[0].name,
             "run": run,
             "runs": [*runs],
+            "missed": []
+            if run is None
+            else [texts[index] for index in runs[run][meta.key].missed if index < len(texts)],
             "result": None if run is None else _result(runs[run][meta.key], meta.to_canvas_23),
         }
 
@@ -273,13 +287,7 @@ def run_charts(runs: Mapping[str, RunRecord]) -> list[tuple[str, Any]]:
         (run,) = runs.values()
         words = {"hmean": "H-mean", "precision": "precision", "recall": "recall"}
         scores = [_line(run, word, "val", name) for name, word in words.items()]
-        parts = {
-            "loss": "all parts",
-            "loss/prob": "probability",
-            "loss/thresh": "threshold",
-            "loss/binary": "binary",
-        }
-        losses = [line for name, word in parts.items() if (line := _line(run, word, "train", name)).xs]
+        losses = [line for name, word in LOSSES.items() if (line := _line(run, word, "train", name)).xs]
     step = "optimizer step"
     charts = [
         (
@@ -321,8 +329,6 @@ def _points(polygon_V2: Any) -> str:
 
 
 def _result(page: PageResult, to_canvas_23: Points) -> Values:
-    import numpy as np
-
     def on_canvas(box: Any) -> str:
         return _points(np.array(box) @ to_canvas_23[:, :2].T + to_canvas_23[:, 2])
 
