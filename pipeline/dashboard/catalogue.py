@@ -83,7 +83,7 @@ class Catalogue:
         folder = self.folder(name)
         stamp = _stamp(folder, SET_MANIFEST, VERIFIED, LOCK)
         quick = self.later.now(
-            ("quick", folder), (*stamp, int(time.time() / 2)), lambda: examine(folder, sources=False)
+            ("quick", folder), (stamp, int(time.time() / 2)), lambda: examine(folder, sources=False)
         )
         if not self._sources or quick.fault is not None or quick.building is not None:
             return quick

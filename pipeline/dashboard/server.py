@@ -139,6 +139,7 @@ def serve(catalogue: Catalogue, host: str, port: int, token: str | None) -> None
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)
     except OSError as error:
         listening.close()
         raise UsageError(

@@ -14,6 +14,7 @@ from formats.shards import ShardSet
 
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+_EQUAL_AREA = 1.0 + 1e-9
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,9 @@ def sides(polygons_PV2: Floats) -> Floats:
         extents.append(cast_PVK.max(axis=2) - cast_PVK.min(axis=2))
     both_PV2 = np.stack(extents, axis=2)
     area_PV = np.where(np.isnan(both_PV2[..., 0]), np.inf, both_PV2.prod(axis=2))
-    best_P = area_PV.argmin(axis=1)
+    # Rectangles around a triangle have equal areas: of equal ones the thickest, as the renderer takes it.
+    least_PV = area_PV <= area_PV.min(axis=1, keepdims=True) * _EQUAL_AREA
+    best_P = np.where(least_PV, both_PV2.min(axis=2), -np.inf).argmax(axis=1)
     chosen_P2 = both_PV2[np.arange(len(both_PV2)), best_P]
     return np.sort(chosen_P2, axis=1)
 

@@ -15,6 +15,7 @@ from formats.run_diff import compare_runs
 from formats.run_diff_text import tables
 from formats.run_record import RunRecord
 from formats.sample import Points
+from formats.shards import ShardSet
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import Axes, Line, line_chart, share_bar
 from pipeline.dashboard.distributions import distributions
@@ -85,16 +86,12 @@ class Views:
         }
 
     def _settings(self, name: str) -> Values | None:
-        try:
-            return self.catalogue.opened(name).settings.model_dump(mode="json")
-        except TextshardsError:
-            return None
+        opened = self._readable(name)
+        return None if opened is None else opened.settings.model_dump(mode="json")
 
     def _quarantined(self, name: str) -> list[Any]:
-        try:
-            return list(self.catalogue.opened(name).manifest.quarantined)
-        except TextshardsError:
-            return []
+        opened = self._readable(name)
+        return [] if opened is None else list(opened.manifest.quarantined)
 
     def samples(self, name: str, query: Mapping[str, str], a_page: int = 48) -> Values:
         """The pages of a set, as they are asked for."""
@@ -166,6 +163,7 @@ class Views:
             }
             for text in meta.texts
         ]
+        lost = () if run is None else runs[run][meta.key].missed
         left, top, right, bottom = page_box(meta, opened.canvas)
         sizes = {member: opened.stored_bytes(number, [member]) for member in opened.locate(number)[0].columns}
         return {
@@ -181,9 +179,7 @@ class Views:
             "shard": opened.locate(number)[0].name,
             "run": run,
             "runs": [*runs],
-            "missed": []
-            if run is None
-            else [texts[index] for index in runs[run][meta.key].missed if index < len(texts)],
+            "missed": [texts[index] for index in lost if index < len(texts)],
             "result": None if run is None else _result(runs[run][meta.key], meta.to_canvas_23),
         }
 
@@ -228,10 +224,8 @@ class Views:
         return "", f"the set it learnt from is not among these{'; ' if nearest else ''}{nearest}"
 
     def _parts(self, name: str) -> Mapping[str, str]:
-        try:
-            return self.catalogue.opened(name).manifest.parts
-        except TextshardsError:
-            return {}
+        opened = self._readable(name)
+        return {} if opened is None else opened.manifest.parts
 
     def run(self, name: str) -> Values:
         """One run: its curves, its figures, its worst pages."""
@@ -239,8 +233,7 @@ class Views:
         results = self.catalogue.results(name)
         standing, words = self._standing(record)
         worst = []
-        if results is not None and standing:
-            opened = self.catalogue.opened(standing)
+        if results is not None and standing and (opened := self._readable(standing)) is not None:
             ordered = sorted(results.pages.values(), key=lambda page: (page.hmean, page.key))[:12]
             worst = [(page, number) for page in ordered if (number := opened.find(page.key)) is not None]
         return {
@@ -253,6 +246,12 @@ class Views:
             "worst": worst,
             "others": [other for other in self.catalogue.runs() if other != name],
         }
+
+    def _readable(self, name: str) -> ShardSet | None:
+        try:
+            return self.catalogue.opened(name)
+        except TextshardsError:
+            return None
 
     def comparison(self, names: list[str]) -> Values:
         """Runs side by side, with the settings in which they differ."""
