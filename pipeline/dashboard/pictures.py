@@ -6,12 +6,12 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from formats.codecs import maps_of_planes
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import Quarantined
-from formats.palette import BAND, IGNORED, PROB, heat_table
+from formats.palette import BAND, FAINT_INK, IGNORED, PROB, RULE, heat_table
 from formats.provenance import read_provenance
 from formats.sample import Bytes, DistanceMaps, Meta, TargetMaps
 from formats.shards import ShardSet
@@ -130,6 +130,15 @@ def quarantined_picture(folder: Path, row: Quarantined) -> bytes:
             return _small(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise TextshardsError(f"page {row.key}", found=str(error)) from None
+
+
+def unreadable_picture() -> bytes:
+    """Return what stands for a page that cannot be read: a grey tile, crossed out."""
+    tile = Image.new("RGB", (THUMB, THUMB), RULE)
+    pen = ImageDraw.Draw(tile)
+    for ends in ((0, 0, THUMB, THUMB), (0, THUMB, THUMB, 0)):
+        pen.line(ends, fill=FAINT_INK, width=3)
+    return _small(tile)
 
 
 def _small(image: Image.Image) -> bytes:

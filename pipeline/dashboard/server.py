@@ -19,7 +19,13 @@ from formats.errors import TextshardsError, UsageError
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.guard import Guard
 from pipeline.dashboard.links import ServerLinks
-from pipeline.dashboard.pictures import layer_picture, page_picture, quarantined_picture, thumbnail
+from pipeline.dashboard.pictures import (
+    layer_picture,
+    page_picture,
+    quarantined_picture,
+    thumbnail,
+    unreadable_picture,
+)
 from pipeline.dashboard.render import Pages
 from pipeline.dashboard.views import Values, Views
 
@@ -74,7 +80,10 @@ def make_app(catalogue: Catalogue, host: str, token: str | None = None) -> Starl
         rows = catalogue.opened(name).manifest.quarantined
         if number >= len(rows):
             raise UsageError(f"quarantined page {number} of {name}", expected=f"below {len(rows)}")
-        return quarantined_picture(catalogue.folder(name), rows[number])
+        try:
+            return quarantined_picture(catalogue.folder(name), rows[number])
+        except TextshardsError:
+            return unreadable_picture()
 
     def sample_of(make: Callable[..., bytes]) -> Callable[[Request], bytes]:
         def made(request: Request) -> bytes:

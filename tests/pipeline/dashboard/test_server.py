@@ -64,7 +64,6 @@ def test_pages_show_what_they_are_of(pages: TestClient, address: str, words: lis
         "/set/none", "/set/..%2f..%2fetc", "/set/made/sample/99", "/set/made/thumb/99.jpg", "/run/none",
         "/set/made/layer/0/none.png", "/set/made/quarantined/9.jpg", "/diff?a=made&b=none", "/nowhere",
         "/set/made/sample/-1", "/..%2f..%2fetc%2fpasswd", "/set/made/page/0.jpg/x",
-        "/set/made/quarantined/0.jpg",
     ],
 )  # fmt: skip
 def test_what_is_not_there_is_said_without_a_traceback(pages: TestClient, address: str) -> None:
@@ -136,3 +135,8 @@ def test_an_address_in_use_is_told(site: Site) -> None:
         taken.listen()
         with pytest.raises(UsageError, match="address"):
             serve(site.catalogue(), "127.0.0.1", taken.getsockname()[1], None)
+
+
+def test_a_quarantined_page_that_no_one_can_read_has_a_tile(pages: TestClient) -> None:
+    answer = pages.get("/set/made/quarantined/0.jpg")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
