@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -63,7 +64,8 @@ def served(sets: Sequence[Path], runs: Sequence[Path] = ()) -> Iterator[str]:
     """Run the real command on a free port; gives the address, without a slash at its end."""
     words = [sys.executable, "-m", "pipeline.health", *map(str, sets), "--serve", "--port", "0"]
     words += [word for folder in runs for word in ("--runs", str(folder))]
-    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as server:
+    path = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True, env=path) as server:
         assert server.stderr is not None
         line = server.stderr.readline()
         found = re.search(r"http://[^/ ]+", line)
