@@ -19,6 +19,8 @@ from formats.sheet import GAP, framed
 
 TILE = 480
 """Longer side of a page on a contact sheet, in pixels."""
+SIDE = 6
+"""White beside a contact sheet, in pixels."""
 ON_SHEET = tuple(entry for entry in LEGEND if entry.label != "threshold mask")
 LEGEND_SIZE = 20
 """Of the letters below a contact sheet, in pixels."""
@@ -102,7 +104,7 @@ def sheet_of(opened: ShardSet, numbers: Sequence[int], columns: int) -> Bytes:
     tiles = [framed(_tile(opened.sample(number), stored)) for number in numbers]
     sheet_HWC = contact_sheet(tiles, [opened.key(number) for number in numbers], columns)
     keyed_HWC = stack([sheet_HWC, legend(ON_SHEET, sheet_HWC.shape[1], LEGEND_SIZE)], gap=GAP)
-    return np.pad(keyed_HWC, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
+    return np.pad(keyed_HWC, ((GAP, GAP), (SIDE, SIDE), (0, 0)), constant_values=255)
 
 
 def _tile(sample: Sample, stored_ratio: float) -> Bytes:
