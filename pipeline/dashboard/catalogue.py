@@ -57,6 +57,7 @@ class Catalogue:
         self._config, self._sources, self._waits = config, sources, waits
         self.later = Later(waits=waits)
         self._last: dict[Path, tuple[Hashable, SetHealth]] = {}
+        self._last_runs: dict[Path, RunRecord | str] = {}
         find_sets(self._folders)
         for folder in self._run_folders:
             if not folder.is_dir():
@@ -128,6 +129,10 @@ class Catalogue:
             if isinstance(run := self._run(path), RunRecord)
         }
 
+    def reading(self) -> int:
+        """Return how many runs have still to be read."""
+        return sum(self._run(path) is None for path in self._run_paths().values())
+
     def unread_runs(self) -> dict[str, str]:
         """Return why runs cannot be read, by name."""
         return {
@@ -164,14 +169,17 @@ class Catalogue:
             ]
         return _named(found)
 
-    def _run(self, path: Path) -> RunRecord | str:
+    def _run(self, path: Path) -> RunRecord | str | None:
         def read() -> RunRecord | str:
             try:
                 return read_run(path)
             except (TextshardsError, OSError) as error:
                 return " ".join(str(error).split())
 
-        return self.later.now(("run", path), _stamp(path, METRICS, SUMMARY, CHECKPOINT), read)
+        found = self.later.ask(("run", path), _stamp(path, METRICS, SUMMARY, CHECKPOINT), read)
+        if found is not None:
+            self._last_runs[path] = found
+        return self._last_runs.get(path)
 
 
 def _named(folders: Sequence[Path]) -> dict[str, Path]:

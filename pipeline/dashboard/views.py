@@ -56,7 +56,13 @@ class Views:
         """Every set found, and how many runs."""
         runs = self.catalogue.runs()
         rows = [self._row(name, runs) for name in self.catalogue.sets()]
-        return {"rows": rows, "runs": len(runs), "building": any(row["health"].building for row in rows)}
+        reading = self.catalogue.reading()
+        return {
+            "rows": rows,
+            "runs": len(runs),
+            "reading": reading,
+            "building": any(row["health"].building for row in rows),
+        }
 
     def _row(self, name: str, runs: Mapping[str, RunRecord]) -> Values:
         health = self.catalogue.health(name)
@@ -200,7 +206,7 @@ class Views:
         runs = self.catalogue.runs()
         ordered = sorted(runs, key=lambda name: (-_hmean(runs[name]), name))
         rows = [(name, runs[name], self._standing(runs[name])) for name in ordered]
-        return {"rows": rows, "unread": self.catalogue.unread_runs()}
+        return {"rows": rows, "unread": self.catalogue.unread_runs(), "reading": self.catalogue.reading()}
 
     def _standing(self, record: RunRecord) -> tuple[str, str]:
         """Return the set on disk that a run learnt from, and whether it is still that one, in words."""
