@@ -25,6 +25,7 @@ from formats.places import Place, RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.storage import write_whole
 from formats.verified import VERIFIED, last_verification
+from pipeline.building import forget_progress, progress_note
 from pipeline.config import BuildConfig
 from pipeline.existing import (
     locked,
@@ -103,6 +104,7 @@ def build(
     make_folder(folder)
     with locked(folder), writing(folder):
         sweep(folder)
+        forget_progress(folder)
         old = old_manifest(folder)
         cache = StatCache(folder, paranoid=paranoid)
         plan = plan_set(config, cache)
@@ -165,10 +167,13 @@ def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[s
     jobs = [ShardJob(folder, shard, plan.settings, config.source.max_pixels) for shard in missing]
     made = []
     try:
-        with progress(sum(len(shard.samples) for shard in missing), "rendering pages") as shown:
+        total = sum(len(shard.samples) for shard in missing)
+        with progress(total, "rendering pages") as shown, progress_note(folder, total, len(jobs)) as note:
             for shard in run_jobs(write_shard, jobs, config.runtime.workers or cores()):
                 made.append(shard)
-                shown.advance(shard.entry.samples + shard.entry.quarantined)
+                done = shard.entry.samples + shard.entry.quarantined
+                shown.advance(done)
+                note.advance(done)
     finally:
         sweep(folder)
     return made

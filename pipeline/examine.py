@@ -17,6 +17,8 @@ from formats.places import Place, RemotePath, name_below
 from formats.problems import Problem, sort_problems
 from formats.provenance import read_provenance
 from formats.verified import TIME, last_verification
+from pipeline.building import read_progress
+from pipeline.config import BuildConfig
 from pipeline.existing import lock_holder, orphans, total_bytes
 from pipeline.recheck import recheck
 from pipeline.set_health import Contents, Orphan, RecordedValidity, SetHealth, StoredBytes
@@ -55,16 +57,20 @@ def _folders_in(folder: Place) -> list[Place]:
     return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
-def examine(folder: Place, *, sources: bool = True, now: float | None = None) -> SetHealth:
+def examine(
+    folder: Place, *, sources: bool = True, now: float | None = None, config: BuildConfig | None = None
+) -> SetHealth:
     """Look a set over; reads its manifests, and with `sources` what `pipeline.check.check` reads.
 
     Args:
         folder: the set's folder.
         sources: compare it with its recorded configuration and its source files.
         now: seconds since the epoch.
+        config: what to compare it with instead of its recorded configuration.
     """
     verified = last_verification(folder)
     free, total = (None, None) if isinstance(folder, RemotePath) else _room(folder)
+    holder = lock_holder(folder)
     manifest, fault = _manifest(folder)
     contents, validity = None, RecordedValidity(None)
     problems: tuple[Problem, ...] = ()
@@ -75,7 +81,7 @@ def examine(folder: Place, *, sources: bool = True, now: float | None = None) ->
         problems = _problems(folder, loaded)
         unnamed = orphans(folder, manifest, loaded.manifests)
         if sources:
-            found = recheck(folder)
+            found = recheck(folder, config)
             validity, problems = found.validity, _with_broken(problems, found.broken)
         else:
             validity = RecordedValidity(None, ("the sources were not looked at (--no-sources)",))
@@ -88,7 +94,8 @@ def examine(folder: Place, *, sources: bool = True, now: float | None = None) ->
         orphans=tuple(Orphan(name_below(path, folder), total_bytes(path)) for path in unnamed),
         verified=verified,
         verified_current=verified is not None and verified.current(folder),
-        building=lock_holder(folder),
+        building=holder,
+        progress=None if holder is None else read_progress(folder),
         disk_free=free,
         disk_total=total,
     )

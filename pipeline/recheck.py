@@ -15,6 +15,7 @@ from formats.places import Place
 from formats.provenance import read_provenance
 from pipeline.build import main as build_command
 from pipeline.check import check
+from pipeline.config import BuildConfig
 from pipeline.provenance import recorded_config
 from pipeline.set_health import RecordedValidity
 
@@ -29,13 +30,13 @@ class Rechecked:
     broken: tuple[str, ...] = ()
 
 
-def recheck(folder: Place) -> Rechecked:
-    """Compare a set with its recorded configuration and the files of its source, as they are now.
+def recheck(folder: Place, wanted: BuildConfig | None = None) -> Rechecked:
+    """Compare a set with a configuration (default: its recorded one) and the files of its source now.
 
     What cannot be told, since the source is out of reach or no configuration is recorded, is said so.
     """
     try:
-        config = recorded_config(folder)
+        config = wanted or recorded_config(folder)
         if config is None:
             return _untold("no configuration is recorded beside the manifest")
         if not config.source.root.is_dir():

@@ -25,6 +25,7 @@ from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
 from train.order import random_key
+from train.page_scores import keep_pages
 from train.pictures import page_picture
 from train.precision import Precision
 from train.profile import OFF, PhaseProfiler, Profiler
@@ -305,6 +306,8 @@ class Experiment:
         evaluation = self.validation.run(finder, self.stop)
         if evaluation is None:
             return None
+        if self.ranks.first:
+            keep_pages(self.folder, evaluation, self.records.position.step, config.trainer.monitor)
         self._log_pictures(evaluation, self.validation.shard_set)
         return evaluation.metrics
 

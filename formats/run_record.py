@@ -10,8 +10,8 @@ from statistics import median
 from typing import Any, Literal
 
 from formats.errors import DamageError, UsageError
+from formats.run_log import STAMPS, read_records
 from formats.settings import read_yaml
-from train.records import STAMPS, read_records
 
 CONFIG, METRICS, SUMMARY, CHECKPOINT = "config.yaml", "metrics.jsonl", "summary.json", "last.json"
 ORIGIN = ("git", "command", "host", "device")

@@ -8,9 +8,9 @@ from typing import Any
 
 import click
 
-from train.run_cautions import cautions
-from train.run_diff import Comparison, Spread, shown, value_of
-from train.run_record import RunRecord
+from formats.run_cautions import cautions
+from formats.run_diff import Comparison, Spread, shown, value_of
+from formats.run_record import RunRecord
 
 TIMES_AND_MEMORY = {
     "wall_s": "seconds",

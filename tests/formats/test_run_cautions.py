@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from made_run_folder import made_run_folder
 
-from train.run_cautions import Caution, cautions
-from train.run_diff import compare_runs
-from train.run_record import read_run
+from formats.run_cautions import Caution, cautions
+from formats.run_diff import compare_runs
+from formats.run_record import read_run
 
 BF16 = "trainer.precision=bf16-mixed"
 Against = Callable[..., list[Caution]]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from train.run_diff import NAMING, WITHOUT_EFFECT, Comparison, Setting, within
-from train.run_record import RunRecord
+from formats.run_diff import NAMING, WITHOUT_EFFECT, Comparison, Setting, within
+from formats.run_record import RunRecord
 
 SCORED_PAGES = ("data.val", "trainer.limit_val_batches")
 
