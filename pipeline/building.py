@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
+from formats.places import Place, RemotePath
 from formats.storage import write_whole
 
 NOTE = ".building.json"
@@ -43,7 +43,7 @@ class BuildProgress:
 class ProgressNote:
     """The note of one build; where it cannot be written, the build goes on without."""
 
-    def __init__(self, folder: Path, samples: int, shards: int) -> None:
+    def __init__(self, folder: Place, samples: int, shards: int) -> None:
         self._path, self._began, self._told = folder / NOTE, time.monotonic(), 0.0
         self._progress = BuildProgress(0, samples, 0, shards, 0.0)
         self._write()
@@ -62,12 +62,14 @@ class ProgressNote:
 
     def _write(self) -> None:
         self._told = time.monotonic()
+        if isinstance(self._path, RemotePath):  # a request a second, for nobody who could see it
+            return
         with suppress(OSError):
             write_whole(self._path, json.dumps(asdict(self._progress)).encode() + b"\n")
 
 
 @contextmanager
-def progress_note(folder: Path, samples: int, shards: int) -> Iterator[ProgressNote]:
+def progress_note(folder: Place, samples: int, shards: int) -> Iterator[ProgressNote]:
     """Keep the note while a block runs; one that a killed build left is replaced."""
     try:
         yield ProgressNote(folder, samples, shards)
@@ -75,18 +77,22 @@ def progress_note(folder: Path, samples: int, shards: int) -> Iterator[ProgressN
         forget_progress(folder)
 
 
-def forget_progress(folder: Path) -> None:
-    """Remove the note, if there is one."""
+def forget_progress(folder: Place) -> None:
+    """Remove the note, if there is one; none is left in object storage."""
+    if isinstance(folder, RemotePath):
+        return
     with suppress(OSError):
         (folder / NOTE).unlink(missing_ok=True)
 
 
-def read_progress(folder: Path) -> BuildProgress | None:
+def read_progress(folder: Place) -> BuildProgress | None:
     """Return how far a build has come; None where there is no note, or it cannot be read.
 
     A killed build leaves its note: whoever asks looks first whether one is running
     (`pipeline.existing.lock_holder`).
     """
+    if isinstance(folder, RemotePath):
+        return None
     try:
         found = BuildProgress(**json.loads((folder / NOTE).read_bytes()))
         numbers = [found.samples, found.of_samples, found.shards, found.of_shards]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -57,7 +58,15 @@ def main(
 
     config = None if config_path is None else load_config(config_path, [])
     if served or file is not None:
-        _show(folders, runs, config_path, no_sources, file, html_pages, (host, port) if served else None)
+        _show(
+            [_local(folder) for folder in folders],
+            runs,
+            config_path,
+            no_sources,
+            file,
+            html_pages,
+            (host, port) if served else None,
+        )
         if served:
             return 0
     found = [examine(folder, sources=not no_sources, config=config) for folder in find_sets(folders)]
@@ -69,9 +78,20 @@ def main(
     return 0 if healthy else 1
 
 
+def _local(folder: Place) -> Path:
+    if isinstance(folder, Path):
+        return folder
+    raise UsageError(
+        f"the dashboard of {folder}",
+        expected="folders on this machine",
+        found="a URL",
+        next_step="without --serve and --html the terminal tells of sets in storage",
+    )
+
+
 def _show(
-    folders: tuple[Path, ...],
-    runs: tuple[Path, ...],
+    folders: Sequence[Path],
+    runs: Sequence[Path],
     config_path: Path | None,
     no_sources: bool,
     file: Path | None,

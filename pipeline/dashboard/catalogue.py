@@ -68,7 +68,8 @@ class Catalogue:
         found: list[Path] = []
         for folder in self._folders:
             with suppress(TextshardsError, OSError):
-                found += [path for path in find_sets([folder]) if path not in found]
+                sets = [path for path in find_sets([folder]) if isinstance(path, Path)]
+                found += [path for path in sets if path not in found]
         return _named(found)
 
     def folder(self, name: str) -> Path:
