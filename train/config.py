@@ -19,7 +19,7 @@ from train.loss import LossSettings
 from train.model import DetectorSettings
 from train.optim import OptimSettings
 from train.precision import PrecisionName
-from train.remote_reader import StorageSettings
+from train.storage_settings import StorageSettings
 from train.stream import StreamSettings
 from train.wandb_sink import WandbSettings
 

@@ -17,9 +17,10 @@ from formats.shards import ShardSet
 from formats.storage import write_whole
 from train.boxes import Detections
 from train.plain_files import read_detections, read_truths, write_detections
-from train.remote_reader import StorageSettings, open_set
+from train.remote_reader import open_set
 from train.score_points import score_points
 from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.storage_settings import StorageSettings
 from train.trained import load_trained
 from train.validation import DEFAULT_PROTOCOLS, Validation
 

@@ -17,80 +17,23 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from pydantic import Field
 
+from formats.errors import DamageError, TextshardsError
 from formats.manifest import FileRecord
-from formats.places import Place, RemotePath, user_cache
+from formats.places import Place, RemotePath
 from formats.shards import Column, ShardSet
-from formats.spec import Section
 from formats.storage import crc32c, missing_file
 from train.order import Numbers
 from train.shard_cache import ShardCache
+from train.storage_settings import StorageSettings, Traffic
 
 GAP, LONGEST = 64 << 10, 4 << 20
 """Samples no further apart than so many bytes are read in one request, up to so many bytes."""
 TOGETHER = 16
 """Neighbours are looked for among so many samples of the order: what is needed first waits for no other."""
 Span = tuple[int, int]
-
-
-class StorageSettings(Section):
-    """How a set in object storage is read; sets on a disk are not touched by it."""
-
-    cache_folder: str | None = Field(
-        None, description="folder for whole files, shared by all processes; null: the user's cache folder"
-    )
-    cache_mb: int = Field(10_240, ge=0, description="MiB of files kept there, at most; 0: none")
-    requests: int = Field(32, ge=1, le=256, description="range requests at once, of each process")
-    ahead: int = Field(64, ge=1, le=65536, description="samples asked for before they are decoded")
-    downloads: int = Field(2, ge=1, le=32, description="whole files fetched at once, of each process")
-
-    def open_cache(self) -> ShardCache | None:
-        """Return the cache, None where there is to be none."""
-        folder = Path(self.cache_folder) if self.cache_folder else user_cache() / "shards"
-        return ShardCache(folder, self.cache_mb << 20) if self.cache_mb else None
-
-
-@dataclass
-class Traffic:
-    """What reading from storage took, since the reader was made.
-
-    Attributes:
-        local: reads of members from files on the local disk.
-        ahead: reads that had been asked for by range before.
-        late: reads that were asked for only when they were needed.
-        file_bytes: bytes of whole files that travelled.
-        range_bytes: bytes of ranges that travelled.
-        wait_s: seconds that decoding threads waited for ranges, added up.
-        again: downloads that came damaged and were fetched a second time.
-    """
-
-    local: int = 0
-    ahead: int = 0
-    late: int = 0
-    file_bytes: int = 0
-    range_bytes: int = 0
-    wait_s: float = 0.0
-    again: int = 0
-
-    @property
-    def hit_rate(self) -> float:
-        """Share of the reads that the local disk served."""
-        return self.local / max(self.local + self.ahead + self.late, 1)
-
-    def values(self) -> dict[str, float]:
-        """Return it as a record's numbers."""
-        return {
-            "hit_rate": self.hit_rate,
-            "file_mb": self.file_bytes / 1e6,
-            "range_mb": self.range_bytes / 1e6,
-            "range_wait_s": self.wait_s,
-            "late_reads": self.late,
-            "fetched_again": self.again,
-        }
 
 
 @dataclass(frozen=True)
@@ -109,6 +52,10 @@ class RemoteReader:
     Args:
         settings: how it reads.
         cache: whole files on the local disk; None: ranges alone.
+
+    Attributes:
+        traffic: what it took.
+        fault: a file that came damaged twice: the next read raises it.
     """
 
     def __init__(self, settings: StorageSettings, cache: ShardCache | None) -> None:
@@ -117,6 +64,7 @@ class RemoteReader:
         self._coming: dict[tuple[str, int], Future[bytes | None]] = {}
         self._lock = threading.Lock()
         self._plan: _Plan | None = None
+        self.fault: DamageError | None = None
 
     def open(self, folder: Place, splits: Sequence[str] | None = None) -> ShardSet:
         """Open a set that is read by this reader."""
@@ -132,6 +80,8 @@ class RemoteReader:
     def __call__(self, path: Place, size: int, offset: int) -> bytes:
         """Return bytes of a file; see `formats.shards.ReadRange`."""
         assert isinstance(path, RemotePath)
+        if self.fault is not None:
+            raise self.fault
         data = self._local(path, size, offset)
         if data is not None:
             self._count(local=1)
@@ -335,8 +285,11 @@ class _Plan:
         while (need := self._next_file(cache.limit)) is not None:
             try:
                 travelled = cache.fetch(need.path, need.record, wait=False, stop=lambda: self._ended)
-            except Exception:
-                # Ranges go on; what is wrong with the file they meet too, and say so with the sample's key.
+            except DamageError as error:
+                self.reader.fault = error
+                return
+            except (OSError, TextshardsError):
+                # Ranges go on without the file, and end the epoch where storage does not answer them either.
                 continue
             if travelled is None:
                 with self._moved:  # another process is at it: look again later

@@ -14,8 +14,9 @@ from formats.errors import DamageError, StorageError
 from formats.set_index import INDEX
 from formats.shards import ShardSet
 from train.augment import AugmentSettings
-from train.remote_reader import RemoteReader, StorageSettings, _spans
+from train.remote_reader import RemoteReader, _spans
 from train.shard_cache import ShardCache
+from train.storage_settings import StorageSettings
 from train.stream import Stream, StreamSettings
 
 SETTINGS = StreamSettings(batch_size=4, threads=4, prefetch=1, crop=(64, 64))
@@ -153,6 +154,26 @@ def test_a_range_that_stays_damaged_names_the_sample(
     proxied.rule = lambda method, path, number: "flip" if path.endswith(".tar") else None
     with pytest.raises(DamageError, match=r"pages/000.*\.jpg in s3://"):
         batches(stream, 0)
+
+
+def test_a_file_that_stays_damaged_ends_the_epoch_though_its_members_are_whole(
+    storage: str, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage, count=4, per_shard=4)
+    tar = next(made.place.rglob("*.tar"))
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
+    cache = ShardCache(tmp_path / "cache", 1 << 30)
+    stream, reader = remote(made, cache)
+
+    def epochs() -> None:
+        for epoch in range(200):
+            batches(stream, epoch)
+            time.sleep(0.05)
+
+    with pytest.raises(DamageError, match="twice"):
+        epochs()
+    assert reader.fault is not None
+    assert not whole_files(cache)
 
 
 def test_storage_that_goes_away_ends_the_epoch_with_its_error(
