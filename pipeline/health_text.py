@@ -10,6 +10,7 @@ import click
 
 from formats.problems import Problem
 from formats.verified import TIME
+from formats.wording import counted
 from pipeline.set_health import Contents, RecordedValidity, SetHealth, StoredBytes, Verdict
 
 _COLORS: dict[Verdict, str] = {
@@ -69,7 +70,7 @@ def _contents(contents: Contents) -> Iterator[str]:
         built = f"{_age(contents.age_s)} ago, {_moment(contents.built)}"
     yield _row("built", built)
     splits = ", ".join(f"{count} {name}" for name, count in sorted(contents.splits.items()))
-    yield _row("samples", f"{contents.samples} ({splits}) in {_plural(contents.shards, 'shard')}")
+    yield _row("samples", f"{contents.samples} ({splits}) in {counted(contents.shards, 'shard')}")
     yield _row("bytes", _bytes(contents.bytes, contents))
     yield from _rows("quarantined", _quarantined(contents.quarantined))
 
@@ -126,11 +127,7 @@ def _cost(validity: RecordedValidity) -> str:
     if not validity.shards:
         return ""
     pace = "" if validity.seconds is None else f", about {_age(validity.seconds)}"
-    return f"  # {_plural(validity.shards, 'shard')}, {_size(validity.bytes)}{pace}"
-
-
-def _plural(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
+    return f"  # {counted(validity.shards, 'shard')}, {_size(validity.bytes)}{pace}"
 
 
 def _size(count: int) -> str:
@@ -141,7 +138,7 @@ def _size(count: int) -> str:
 def _age(seconds: float) -> str:
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 1.5 * length:
-            return _plural(round(seconds / length), unit)
+            return counted(round(seconds / length), unit)
     return f"{max(seconds, 0):.0f} s"
 
 

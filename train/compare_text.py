@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from formats.wording import counted
 from train.run_cautions import cautions
 from train.run_diff import Comparison, Spread, shown, value_of
 from train.run_record import RunRecord
@@ -46,7 +47,7 @@ def hmean_names(comparison: Comparison) -> list[str]:
 def headline(comparison: Comparison) -> str:
     """Return how many runs there are, of how many settings."""
     runs, settings = len(comparison.runs), len(comparison.settings)
-    return f"{runs} runs of {settings} setting{'s' * (settings != 1)}"
+    return f"{counted(runs, 'run')} of {counted(settings, 'setting')}"
 
 
 def human_text(comparison: Comparison) -> str:

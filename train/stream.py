@@ -68,6 +68,11 @@ class Statistics:
     bytes_read: int = 0
     cached: int = 0
 
+    @property
+    def read(self) -> int:
+        """Samples whose members were read, and so checked."""
+        return self.samples - self.cached
+
 
 @dataclass(frozen=True)
 class _Pending:
