@@ -130,6 +130,7 @@ class Experiment:
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
+            verify=data.stream.verify,
             ranks=self.ranks,
         )
 

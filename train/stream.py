@@ -30,6 +30,7 @@ from train.order import Numbers, Order
 from train.shard_hashes import ShardHashes
 
 MEMBERS_NOT_READ = ("meta",)
+Verify = Literal["shards", "members"]
 
 
 class StreamSettings(Section):
@@ -45,7 +46,7 @@ class StreamSettings(Section):
     cache_mb: int = Field(
         0, ge=0, description="MiB of decoded pages that each process keeps for later epochs; 0: none"
     )
-    verify: Literal["shards", "members"] = Field(
+    verify: Verify = Field(
         "shards",
         description="members: what is read is checked against its CRC-32C; shards: that too, and each shard "
         "against its SHA-256 once, when it is first read",
@@ -156,7 +157,7 @@ class Stream:
         """Number of shards hashed as a whole so far, in this process: the processes share them out."""
         return self._hashes.verified
 
-    def finish_hashing(self, stop: Callable[[], bool]) -> None:
+    def finish_hashing(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Hash what is left of the shards that were read, unless `stop` says so meanwhile.
 
         Raises:
