@@ -13,6 +13,7 @@ import click
 from formats.manifest import SET_MANIFEST, SetManifest
 from formats.provenance import BuildRate, ProvenanceChange
 from formats.set_diff import SetDiff
+from formats.wording import counted
 
 _KEYS_SHOWN = 3
 _KEYS_IN_JSON = 100
@@ -78,8 +79,13 @@ def _keys(keys: Sequence[str]) -> dict[str, Any]:
     return {"count": len(keys), "keys": list(keys[:_KEYS_IN_JSON])}
 
 
-def human_text(compared: Compared) -> str:
-    """Return a difference for a terminal: verdict, what differs, what it costs, what does not matter."""
+def human_text(compared: Compared, *, with_command: bool = True) -> str:
+    """Return a difference for a terminal: verdict, what differs, what it costs, what does not matter.
+
+    Args:
+        compared: the two sets.
+        with_command: whether to name the command that turns A into B.
+    """
     diff, (one, other) = compared.diff, compared.names
     if diff.same:
         head = f"{_bold('same', 'green')}: {one} and {other}"
@@ -89,6 +95,7 @@ def human_text(compared: Compared) -> str:
         what = f" in {_listed(diff.parts)}" if diff.parts else ""
         lines = [f"{_bold('different', 'red')}{what}", f"  --> A  {one}", f"  --> B  {other}", ""]
         lines += [*_settings(compared), *_samples(compared), "", *_cost(compared)]
+        lines += [_command(compared)] * with_command
     lines += _without_effect(compared)
     lines += _provenance(compared)
     return "\n".join(lines)
@@ -133,7 +140,7 @@ def _samples(compared: Compared) -> Iterator[str]:
 def _some(sign: str, keys: Sequence[str], what: str, color: str) -> Iterator[str]:
     if keys:
         more = ", ..." if len(keys) > _KEYS_SHOWN else ""
-        yield f"  {click.style(sign, fg=color)} {_bold(_plural(len(keys), 'sample'))} {what}"
+        yield f"  {click.style(sign, fg=color)} {_bold(counted(len(keys), 'sample'))} {what}"
         yield f"      {', '.join(keys[:_KEYS_SHOWN])}{more}"
 
 
@@ -143,14 +150,17 @@ def _cost(compared: Compared) -> Iterator[str]:
     if shards.rebuild:
         decisive = [part for part in compared.diff.parts if part in ("geometry", "targets", "encoding")]
         why = f"; {_listed(decisive)} decide{'s' * (len(decisive) == 1)} every shard" if decisive else ""
-        yield f"  rebuild  {len(shards.rebuild)} of {_plural(total, 'shard')}{why}"
-        size = f"{_plural(shards.samples, 'sample')}, {shards.bytes / 1e6:.2f} MB"
+        yield f"  rebuild  {len(shards.rebuild)} of {counted(total, 'shard')}{why}"
+        size = f"{counted(shards.samples, 'sample')}, {shards.bytes / 1e6:.2f} MB"
         yield f"           {size}{_duration(compared)}"
     if shards.remove:
-        yield f"  remove   {_plural(len(shards.remove), 'shard')}, {shards.bytes_removed / 1e6:.2f} MB"
+        yield f"  remove   {counted(len(shards.remove), 'shard')}, {shards.bytes_removed / 1e6:.2f} MB"
     if not shards.rebuild and not shards.remove:
         yield "  write    the set's manifest; no shard changes"
-    yield f"  with     python -m pipeline.build --config FILE --out {_folder(compared.names[0])}"
+
+
+def _command(compared: Compared) -> str:
+    return f"  with     python -m pipeline.build --config FILE --out {_folder(compared.names[0])}"
 
 
 def _folder(name: str) -> str:
@@ -163,7 +173,7 @@ def _folder(name: str) -> str:
 def _duration(compared: Compared) -> str:
     if compared.rate is None or compared.seconds is None:
         return ""
-    pace = f"{compared.rate.samples_per_second:.3g} samples/s with {_plural(compared.rate.workers, 'worker')}"
+    pace = f"{compared.rate.samples_per_second:.3g} samples/s with {counted(compared.rate.workers, 'worker')}"
     return f", about {_time(compared.seconds)} (recorded: {pace})"
 
 
@@ -173,17 +183,13 @@ def _time(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def _plural(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
 def _without_effect(compared: Compared) -> Iterator[str]:
     for change in compared.diff.fields:
         if change.part is None:
             yield f"  without effect: {change.field} {_values(change.a, change.b)}"
     names = compared.diff.shards.other_bytes
     if names:
-        yield f"  without effect: other bytes of the same inputs in {_plural(len(names), 'shard')}"
+        yield f"  without effect: other bytes of the same inputs in {counted(len(names), 'shard')}"
 
 
 def _provenance(compared: Compared) -> Iterator[str]:

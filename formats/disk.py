@@ -67,5 +67,5 @@ def _room(place: Path) -> str:
             usage = shutil.disk_usage(folder)
         except OSError:
             continue
-        return f"{usage.free / 1e6:.1f} MB of {usage.total / 1e6:.0f} MB are free there"
+        return f"{usage.free / 1e6:.1f} MB of {usage.total / 1e6:.1f} MB are free there"
     return "how much is free cannot be told"

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import click
 
+from formats.wording import counted
+
 Kind = Literal["missing", "damaged", "inconsistent", "extra"]
 KINDS: tuple[Kind, ...] = ("missing", "damaged", "inconsistent", "extra")
 _MEANING = {
@@ -70,12 +72,13 @@ class VerifyReport:
     def human_text(self) -> str:
         """Return the report for a terminal: the counts, then the first problems of each kind."""
         count = len(self.problems)
-        verdict = f"{count} problem{'s' * (count > 1)}" if count else "sound"
+        verdict = counted(count, "problem") if count else "sound"
         color = "red" if count else "green"
         how = "hashed, every sample decoded" if self.deep else "hashed (--deep decodes every sample as well)"
         lines = [
             f"{self.folder}: {click.style(verdict, fg=color, bold=True)}",
-            f"  {self.samples} samples in {self.shards} shards; {self.files} files, "
+            f"  {counted(self.samples, 'sample')} in {counted(self.shards, 'shard')}; "
+            f"{counted(self.files, 'file')}, "
             f"{self.bytes / 1e6:.2f} MB {how}; {self.seconds:.1f} s",
         ]
         for kind, rows in groupby(self.problems, key=lambda problem: problem.kind):

@@ -11,6 +11,7 @@ import click
 from formats.run_cautions import cautions
 from formats.run_diff import Comparison, Spread, shown, value_of
 from formats.run_record import RunRecord
+from formats.wording import counted
 
 TIMES_AND_MEMORY = {
     "wall_s": "seconds",
@@ -46,7 +47,7 @@ def hmean_names(comparison: Comparison) -> list[str]:
 def headline(comparison: Comparison) -> str:
     """Return how many runs there are, of how many settings."""
     runs, settings = len(comparison.runs), len(comparison.settings)
-    return f"{runs} runs of {settings} setting{'s' * (settings != 1)}"
+    return f"{counted(runs, 'run')} of {counted(settings, 'setting')}"
 
 
 def human_text(comparison: Comparison) -> str:

@@ -25,6 +25,7 @@ from formats.manifest import (
 from formats.places import Place
 from formats.provenance import build_rate, read_provenance
 from formats.set_diff import SetDiff, ShardLoader, Side, compare
+from formats.wording import counted
 from pipeline.assemble import plan_set
 from pipeline.config import BuildConfig
 from pipeline.existing import standing_shards
@@ -54,11 +55,11 @@ class Validity:
         if self.valid:
             verdict = click.style("valid", fg="green", bold=True)
             return f"{self.compared.names[0]}: {verdict}, {self.compared.a.fingerprint}"
-        text = [] if self.compared.diff.same else [human_text(self.compared)]
+        text = [] if self.compared.diff.same else [human_text(self.compared, with_command=False)]
         if self.broken:
             shown = ", ".join(self.broken[:3]) + (" and more" if len(self.broken) > 3 else "")
-            count = "1 shard is" if len(self.broken) == 1 else f"{len(self.broken)} shards are"
-            text.append(f"{count} missing or damaged on disk: {shown}")
+            verb = "is" if len(self.broken) == 1 else "are"
+            text.append(f"{counted(len(self.broken), 'shard')} {verb} missing or damaged on disk: {shown}")
         return "\n".join([*text, "next step: the same command without --check builds what is needed"])
 
     def as_json(self) -> dict[str, Any]:

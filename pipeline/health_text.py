@@ -10,6 +10,7 @@ import click
 
 from formats.problems import Problem
 from formats.verified import TIME
+from formats.wording import counted
 from pipeline.building import BuildProgress
 from pipeline.set_health import Contents, RecordedValidity, SetHealth, StoredBytes, Verdict
 
@@ -73,7 +74,7 @@ def _contents(contents: Contents) -> Iterator[str]:
         built = f"{age_text(contents.age_s)} ago, {moment_text(contents.built)}"
     yield _row("built", built)
     splits = ", ".join(f"{count} {name}" for name, count in sorted(contents.splits.items()))
-    yield _row("samples", f"{contents.samples} ({splits}) in {plural(contents.shards, 'shard')}")
+    yield _row("samples", f"{contents.samples} ({splits}) in {counted(contents.shards, 'shard')}")
     yield _row("bytes", _bytes(contents.bytes, contents))
     yield from _rows("quarantined", _quarantined(contents.quarantined))
 
@@ -131,20 +132,15 @@ def _cost(validity: RecordedValidity) -> str:
     if not validity.shards:
         return ""
     pace = "" if validity.seconds is None else f", about {age_text(validity.seconds)}"
-    return f"  # {plural(validity.shards, 'shard')}, {size_text(validity.bytes)}{pace}"
+    return f"  # {counted(validity.shards, 'shard')}, {size_text(validity.bytes)}{pace}"
 
 
 def progress_text(progress: BuildProgress) -> str:
     """Return how far a build has come, and how long it will take still."""
     left = progress.seconds_left
     when = "" if left is None else f", about {age_text(left)} left"
-    shards = f"{progress.shards} of {plural(progress.of_shards, 'shard')}"
-    return f"{progress.samples} of {plural(progress.of_samples, 'page')} rendered, {shards}{when}"
-
-
-def plural(count: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{count} {what}{'s' * (count != 1)}"
+    shards = f"{progress.shards} of {counted(progress.of_shards, 'shard')}"
+    return f"{progress.samples} of {counted(progress.of_samples, 'page')} rendered, {shards}{when}"
 
 
 def size_text(count: int) -> str:
@@ -157,7 +153,7 @@ def age_text(seconds: float) -> str:
     """Return a length of time in its greatest unit."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 1.5 * length:
-            return plural(round(seconds / length), unit)
+            return counted(round(seconds / length), unit)
     return f"{max(seconds, 0):.0f} s"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from formats.wording import counted
 from pipeline.assemble import BuildReport
 
 
@@ -12,7 +13,8 @@ def summary(report: BuildReport) -> str:
     manifest = report.manifest
     splits = ", ".join(f"{count} {name}" for name, count in sorted(manifest.splits.items()))
     lines = [
-        f"{report.folder}: {sum(manifest.splits.values())} samples ({splits}) in {len(report.shards)} shards",
+        f"{report.folder}: {counted(sum(manifest.splits.values()), 'sample')} ({splits}) "
+        f"in {counted(len(report.shards), 'shard')}",
         f"  fingerprint  {manifest.fingerprint}",
         f"  made         {_made(report)}",
         f"  texts        {_texts(report.texts)}",
@@ -24,13 +26,14 @@ def summary(report: BuildReport) -> str:
 def _made(report: BuildReport) -> str:
     if not report.made:
         return "nothing: every shard stands" + (
-            f"; {report.removed} old files removed" if report.removed else ""
+            f"; {counted(report.removed, 'old file')} removed" if report.removed else ""
         )
     rate = report.made_samples / max(report.seconds, 1e-9)
     kept = len(report.shards) - report.made
     return (
-        f"{report.made} shards, {report.made_samples} samples in {report.seconds:.1f} s ({rate:.1f}/s); "
-        f"{kept} stood already; {report.removed} old files removed"
+        f"{counted(report.made, 'shard')}, {counted(report.made_samples, 'sample')} "
+        f"in {report.seconds:.1f} s ({rate:.1f}/s); "
+        f"{kept} stood already; {counted(report.removed, 'old file')} removed"
     )
 
 

@@ -87,11 +87,13 @@ def evaluate_checkpoint(
         batch_size=trained.config.data.eval_batch_size,
         threads=trained.config.data.stream.threads,
         limit=limit,
+        verify=trained.config.data.stream.verify,
         protocols=protocols or DEFAULT_PROTOCOLS,
     )
     with progress(len(shard_set), "evaluate") as shown:
         evaluation = validation.run(trained.finder(shard_set.canvas), advance=shown.advance)
     assert evaluation is not None
+    validation.stream.finish_hashing()
     what = {
         "checkpoint": str(trained.path),
         "step": trained.about["step"],

@@ -57,6 +57,7 @@ class Ended:
         data_wait_share: of this part's training time, waiting for batches.
         profile: figures of this part; empty without the profiler.
         shards_verified: shards hashed as a whole in this part, by all processes together.
+        pages_read: pages to learn from that they read in this part; the others came from memory.
     """
 
     finished: bool
@@ -65,6 +66,7 @@ class Ended:
     data_wait_share: float
     profile: Mapping[str, float]
     shards_verified: int
+    pages_read: int
 
 
 class Experiment:
@@ -132,6 +134,7 @@ class Experiment:
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
+            verify=data.stream.verify,
             ranks=self.ranks,
         )
 
@@ -200,19 +203,21 @@ class Experiment:
                 loop.records.wall_s,
                 loop.data_wait_share,
                 loop.profiler.whole(),
-                self._shards_verified(),
+                *self._verified(),
             )
         finally:
             loop.records.close()
             loop.profiler.close()
 
-    def _shards_verified(self) -> int:
-        """Hash what is left of the shards that were read, unless stopped; count those that were hashed."""
+    def _verified(self) -> tuple[int, int]:
+        """Hash what is left of the shards that were read, unless stopped; count these, and pages read."""
         validation = [self.validation.stream] if self.validation is not None else []
         streams = [self.task.stream, *validation]
         for stream in streams:
             stream.finish_hashing(self.stop_here)
-        return sum(self.ranks.gather(sum(stream.shards_verified for stream in streams)))
+        counts = sum(stream.shards_verified for stream in streams), self.task.stream.statistics.read
+        shards, pages = zip(*self.ranks.gather(counts), strict=True)
+        return sum(shards), sum(pages)
 
     def _resumed(self, changed_set: bool) -> dict[str, Any]:
         found = self.checkpoints.load_resume()

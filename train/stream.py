@@ -31,6 +31,7 @@ from train.remote_reader import RemoteReader
 from train.shard_hashes import ShardHashes
 
 MEMBERS_NOT_READ = ("meta",)
+Verify = Literal["shards", "members"]
 
 
 class StreamSettings(Section):
@@ -51,7 +52,7 @@ class StreamSettings(Section):
     cache_mb: int = Field(
         0, ge=0, description="MiB of decoded pages that each process keeps for later epochs; 0: none"
     )
-    verify: Literal["shards", "members"] = Field(
+    verify: Verify = Field(
         "shards",
         description="members: what is read is checked against its CRC-32C; shards: that too, and each shard "
         "against its SHA-256 once, when it is first read",
@@ -73,6 +74,11 @@ class Statistics:
     samples: int = 0
     bytes_read: int = 0
     cached: int = 0
+
+    @property
+    def read(self) -> int:
+        """Samples whose members were read, and so checked."""
+        return self.samples - self.cached
 
 
 @dataclass(frozen=True)
@@ -162,7 +168,7 @@ class Stream:
         """Number of shards hashed as a whole so far, in this process: the processes share them out."""
         return self._hashes.verified
 
-    def finish_hashing(self, stop: Callable[[], bool]) -> None:
+    def finish_hashing(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Hash what is left of the shards that were read, unless `stop` says so meanwhile.
 
         Raises:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.storage import write_whole
+from formats.wording import counted
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
 from train.profile import memory_mb
@@ -41,9 +42,9 @@ class Outcome:
                 f"{best['recall']:.4f}) at step {best['step']}: {self.folder / 'best.pt'}"
             )
         lines.append(
-            f"  read   {summary['members_verified']} members of {_shards(summary['shards_opened'])}, each "
-            f"checked against its CRC-32C when read; {_shards(summary['shards_verified'])} against its "
-            f"SHA-256; fallbacks: {summary['fallbacks']}"
+            f"  read   {counted(summary['members_verified'], 'member')} of "
+            f"{counted(summary['shards_opened'], 'shard')}, each checked against its CRC-32C when read; "
+            f"{_hashed(summary['shards_verified'])}; fallbacks: {summary['fallbacks']}"
         )
         if (kept := summary["cache"])["pages"]:
             lines.append(f"  kept   {kept['pages']} decoded pages, {kept['mb']} MB; {kept['hits']} not read")
@@ -62,8 +63,8 @@ class Outcome:
         return "\n".join(lines)
 
 
-def _shards(count: int) -> str:
-    return "1 shard" if count == 1 else f"{count} shards"
+def _hashed(shards: int) -> str:
+    return f"{counted(shards, 'shard')} in all against {'its' if shards == 1 else 'their'} SHA-256"
 
 
 def describe(experiment: Experiment) -> str:
@@ -102,7 +103,12 @@ def write_summary(experiment: Experiment, ended: Ended) -> Outcome:
 
 
 def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
-    """Return what `summary.json` holds."""
+    """Return what `summary.json` holds.
+
+    Steps, pages streamed and seconds are of the run, over all its parts. What was verified is of this part
+    alone: members of the pages that were read to learn from, not of those that came from memory again; shards
+    as a whole, those evaluated on too.
+    """
     position, best = ended.position, experiment.checkpoints.best()
     memory = memory_mb(experiment.device)
     members = len(experiment.train_set.shards[0].columns) - 1  # all but the meta data
@@ -116,7 +122,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "epochs": position.epoch,
         "steps": position.step,
         "samples_streamed": position.samples,
-        "members_verified": position.samples * members,
+        "members_verified": ended.pages_read * members,
         "shards_opened": len(experiment.train_set.shards),
         "shards_verified": ended.shards_verified,
         "fallbacks": "none possible",

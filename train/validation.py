@@ -11,7 +11,7 @@ from train.detect import TextFinder
 from train.metrics import truth_of
 from train.ranks import ALONE, Ranks
 from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
-from train.stream import Stream, StreamSettings
+from train.stream import Stream, StreamSettings, Verify
 
 DEFAULT_PROTOCOLS = ("icdar2015", "cleval")
 
@@ -32,6 +32,7 @@ class Validation:
         batch_size: pages the network sees at once.
         threads: decode threads.
         limit: batches; None for all pages.
+        verify: what is compared with its hash; see `train.stream.StreamSettings`.
         protocols: names of the metrics' protocols.
         ranks: the processes that share the pages out; each gets the evaluation of all of them.
     """
@@ -43,12 +44,13 @@ class Validation:
         batch_size: int,
         threads: int,
         limit: int | None = None,
+        verify: Verify = "shards",
         protocols: Sequence[str] = DEFAULT_PROTOCOLS,
         ranks: Ranks = ALONE,
     ) -> None:
         together = batch_size * ranks.world
         settings = StreamSettings(
-            batch_size=together, threads=threads, prefetch=2, crop=None, drop_last=False
+            batch_size=together, threads=threads, prefetch=2, crop=None, drop_last=False, verify=verify
         )
         self.shard_set, self.ranks = shard_set, ranks
         self.stream = Stream(shard_set, settings, seed=0, augment=None, rank=ranks.rank, world=ranks.world)

@@ -9,9 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from markupsafe import Markup
 
 from formats import palette
+from formats.wording import counted
 from pipeline.dashboard.catalogue import CHECKING
 from pipeline.dashboard.links import Links
-from pipeline.health_text import age_text, moment_text, plural, problem_text, progress_text, size_text
+from pipeline.health_text import age_text, moment_text, problem_text, progress_text, size_text
 
 VERDICTS = {
     "valid": ("ok", "✓"),
@@ -43,7 +44,7 @@ class Pages:
             "links": links,
             "progress_text": progress_text,
             "problem_text": problem_text,
-            "plural": plural,
+            "plural": counted,
             "verdicts": VERDICTS,
             "checking": CHECKING,
         }

@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 from made_pages import made_config, made_page, made_pages
+from PIL import Image
 
 from formats.errors import TextshardsError, UsageError
 from formats.settings import validate_settings
 from formats.shards import ShardSet
 from pipeline.assemble import BuildReport, build
+from pipeline.check import check
 from pipeline.config import BuildConfig
 from pipeline.summary import summary
 
@@ -66,6 +68,31 @@ def test_nothing_to_do_makes_nothing(tmp_path: Path, pages: Path, monkeypatch: p
     report = run(tmp_path / "set", pages)
     assert report.made == 0
     assert content(tmp_path / "set") == before
+
+
+@pytest.mark.parametrize("paranoid", [False, True])
+def test_nothing_to_do_decodes_no_pixel(
+    tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch, paranoid: bool
+) -> None:
+    Image.open(pages / "train/page_2.jpg").save(pages / "train/page_2.png")
+    listed = pages / "train_list.txt"
+    listed.write_text(listed.read_text().replace("page_2.jpg", "page_2.png"))
+    run(tmp_path / "set", pages)
+
+    def decode(*_: object, **__: object) -> None:
+        pytest.fail("decoded an image")
+
+    for name in ("simplejpeg.decode_jpeg", "cv2.imdecode", "cv2.imread", "PIL.Image.open"):
+        monkeypatch.setattr(name, decode)
+    config = validate_settings(BuildConfig, made_config(pages), "test")
+    assert check(config, tmp_path / "set", paranoid=paranoid).valid
+    assert build(config, tmp_path / "set", paranoid=paranoid, command=["test"]).made == 0
+    for name in ("page_1.jpg", "page_2.png"):
+        with (pages / "train" / name).open("ab") as file:
+            file.write(b"\0")
+        assert not check(config, tmp_path / "set").valid
+        with pytest.raises(pytest.fail.Exception, match="decoded an image"):
+            build(config, tmp_path / "set", command=["test"])
 
 
 @pytest.mark.parametrize("change", ["image", "annotation", "removed", "added", "setting"])
@@ -138,6 +165,9 @@ def test_an_unusable_page_is_quarantined_by_name(tmp_path: Path, pages: Path) ->
     rows = [json.loads(line) for line in (tmp_path / "set/quarantine.jsonl").read_text().splitlines()]
     assert [row["key"] for row in rows] == ["train/page_2.jpg"]
     assert "train/page_2.jpg" in summary(report)
+    told = summary(BuildReport(report.folder, report.manifest, report.shards[:1], 1, 1, 1, 2.0))
+    assert ") in 1 shard\n" in told
+    assert "1 shard, 1 sample in 2.0 s (0.5/s); 0 stood already; 1 old file removed" in told
 
 
 def test_two_builds_into_one_folder(tmp_path: Path, pages: Path) -> None:

@@ -44,6 +44,8 @@ def test_the_real_command_ends_with_its_codes_and_touches_nothing(made: BuiltSet
     stale = run("--out", str(made.folder), "targets.shrink_ratio=0.5")
     assert stale.returncode == 1
     assert "targets.shrink_ratio  0.4 -> 0.5" in stale.stdout
+    assert stale.stdout.endswith("next step: the same command without --check builds what is needed\n")
+    assert "pipeline.build" not in stale.stdout
     absent = run("--out", str(made.folder.parent / "absent"))
     assert absent.returncode == 1
     assert "no set of shards" in absent.stderr

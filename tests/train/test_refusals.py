@@ -45,7 +45,7 @@ def test_a_set_of_another_configuration_ends_the_run_before_anything_else(
     passed = run(*words, "trainer.max_epochs=1", "trainer.limit_train_batches=2", "data.val=null")
     assert passed.returncode == 0, passed.stderr
     assert "read   32 members of 1 shard, each checked" in passed.stdout
-    assert "fallbacks: none possible" in passed.stdout
+    assert "; 1 shard in all against its SHA-256; fallbacks: none possible" in passed.stdout
     summary = json.loads((runs / "run/summary.json").read_text())
     found = [
         summary[name] for name in ("samples_streamed", "members_verified", "shards_verified", "fallbacks")

@@ -16,6 +16,7 @@ from train.checkpoint import load_checkpoint
 from train.experiment import Experiment
 from train.records import read_records
 from train.run_folder import open_run
+from train.summary import write_summary
 
 SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.log_every_n_steps=1", "exp_name=x"]
 
@@ -68,6 +69,15 @@ def test_measuring_and_keeping_pages_change_no_bit(
     train(small_set, tmp_path, word)
     for name, value in weights(plain).items():
         assert torch.equal(weights(tmp_path / "x")[name], value), name
+
+
+def test_pages_from_memory_do_not_count_as_verified(small_set: Path, tmp_path: Path) -> None:
+    words = [*WORDS, *SHORT, "trainer.max_epochs=3", "trainer.limit_train_batches=null", "data.val=null"]
+    experiment = open_run(small_set, None, [*words, f"logger.folder={tmp_path}", "data.stream.cache_mb=64"])
+    summary = write_summary(experiment, experiment.run(lambda: False)).summary
+    assert summary["samples_streamed"] == 3 * 32
+    assert summary["members_verified"] == 2 * 32
+    assert summary["cache"]["hits"] == 2 * 32
 
 
 def test_learning_rate_and_gradient_norm_are_in_every_train_record(plain: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from formats.errors import DamageError, SetError
 from formats.shards import ShardIndex, ShardSet
 from formats.spec import EncodingSpec
 from train.augment import AugmentSettings
+from train.evaluation import evaluate_checkpoint
+from train.feeds.batches import BatchFeed
 from train.shard_hashes import ShardHashes
 from train.stream import Stream, StreamSettings
 
@@ -146,6 +149,26 @@ def test_processes_share_the_shards_out(folder: Path) -> None:
         list(stream.epoch(0))
         stream.finish_hashing(never)
     assert [stream.shards_verified for stream in streams] == [2, 1]
+
+
+def test_a_feed_tells_at_the_end_of_its_epoch(folder: Path) -> None:
+    shard = ShardSet(folder, ["train"]).shards[0]
+    feed = BatchFeed(folder, stream=StreamSettings(batch_size=2, crop=(64, 96)))
+    assert len(list(feed.epoch(0))) == len(feed)
+    path = hurt(shard, folder, unused(shard))
+    with pytest.raises(DamageError, match=path.name):
+        list(BatchFeed(folder, stream=StreamSettings(batch_size=2, crop=(64, 96))).epoch(0))
+
+
+def test_the_setting_reaches_evaluation(small_run: Path, small_set: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "set"
+    shutil.copytree(small_set, copy)
+    shard = ShardSet(copy, ["test"]).shards[0]
+    path = hurt(shard, copy, unused(shard))
+    with pytest.raises(DamageError, match=path.name):
+        evaluate_checkpoint(small_run, copy, "test")
+    report = evaluate_checkpoint(small_run, copy, "test", overrides=["data.stream.verify=members"])
+    assert report.what["pages"] == 8
 
 
 @pytest.mark.parametrize(("verify", "code"), [("shards", 1), ("members", 0)])

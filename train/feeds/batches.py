@@ -85,12 +85,14 @@ class BatchFeed:
             shrink_ratio: to read the maps at (default: the set's own); not below it.
 
         Raises:
-            DamageError: a page's bytes are not those that were written.
+            DamageError: a page's bytes are not those that were written, or another place of its shard; of
+                the latter an epoch that is read to its end tells.
             UsageError: planes that cannot be read at another ratio.
         """
         for batch in self._stream.epoch(epoch, start):
             keys = tuple(self.shard_set.key(number) for number in batch.numbers)
             yield FedBatch(batch.images_NHWC, self._targets(batch, shrink_ratio), keys)
+        self._stream.finish_hashing()
 
     def _targets(self, batch: Batch, ratio: float | None) -> Targets:
         planes = batch.planes
