@@ -69,7 +69,7 @@ def _report(
         folder=str(folder),
         deep=deep,
         shards=len(manifest.shards),
-        samples=sum(manifest.splits.values()),
+        samples=manifest.stored,
         files=len(every),
         bytes=sum(file.bytes for file in every),
         seconds=_since(started),
@@ -93,7 +93,7 @@ def _look_deep(
     sized = {
         name: shard for name, shard in shards.items() if all(_has_size(folder, file) for file in shard.files)
     }
-    opened = ShardSet(folder, names=sized)
+    opened = ShardSet(folder, names=sized, variants=True)
 
     def check(numbers: range) -> list[Problem]:
         names = (opened.locate(number)[0].name for number in numbers)

@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Protocol
 
@@ -85,6 +86,7 @@ class ShardIndex:
     def __init__(self, folder: Path, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
+        self.variant = manifest.variant
         self.keys = manifest.samples.keys
         self.columns = {
             name: Column(
@@ -100,14 +102,16 @@ class ShardIndex:
 class ShardSet:
     """A set opened for reading: samples by number, members by name.
 
-    Samples are counted in the order of the manifest (shards by name, keys within). Opening checks the set's
-    manifest, every shard's manifest against it, and every file's size; each member's bytes are checked
-    against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
+    Samples are counted in the order of the manifest (shards by name, keys within): pages as they are first,
+    then with `variants` their distorted variants, so that a page has the same number with and without.
+    Opening checks the set's manifest, every shard's manifest against it, and every file's size; each member's
+    bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
 
     Args:
         folder: the set's folder.
         splits: the splits to read (default: all).
         names: the shards to open, by name (default: all of those splits).
+        variants: whether variants are opened too; without, a set is its pages as they are.
 
     Raises:
         SetError: no set, another format or version, a shard missing.
@@ -116,7 +120,12 @@ class ShardSet:
     """
 
     def __init__(
-        self, folder: Path, splits: Sequence[str] | None = None, *, names: Container[str] | None = None
+        self,
+        folder: Path,
+        splits: Sequence[str] | None = None,
+        *,
+        names: Container[str] | None = None,
+        variants: bool = False,
     ) -> None:
         self.folder = folder
         self.manifest: SetManifest = read_set_manifest(folder)
@@ -128,8 +137,11 @@ class ShardSet:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
                 raise UsageError(f"split {split!r} of {folder}", expected=f"one of: {known}")
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
-        self.shards = [self._open(entry) for entry in entries if names is None or entry.name in names]
+        entries = [entry for entry in entries if names is None or entry.name in names]
+        wanted = sorted((e for e in entries if variants or not e.variant), key=lambda e: e.variant)
+        self.shards = [self._open(entry) for entry in wanted]
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
+        self.pages = sum(len(shard.keys) for shard in self.shards if not shard.variant)
 
     def _open(self, entry: ShardEntry) -> ShardIndex:
         manifest = read_shard_manifest(self.folder, entry)
@@ -148,17 +160,45 @@ class ShardSet:
         return self.shards[shard], number - int(self._starts[shard])
 
     def key(self, number: int) -> str:
-        """Return a sample's key."""
+        """Return a sample's key; of a variant with its number, as in ``train/a.jpg#v2``."""
         shard, row = self.locate(number)
-        return shard.keys[row]
+        return f"{shard.keys[row]}#v{shard.variant}" if shard.variant else shard.keys[row]
 
     def find(self, key: str) -> int | None:
-        """Return the number of the sample of that key; None where the set has none."""
+        """Return the number of the sample of that key, see `key`; None where the set has none."""
+        number = self.number(key)
+        if number is not None:
+            return number
+        page, _, variant = key.rpartition("#v")
+        return self.number(page, int(variant)) if variant.isdecimal() else None
+
+    def number(self, page: str, variant: int = 0) -> int | None:
+        """Return the number of a page's variant, 0 for itself; None where the set has none."""
         for shard, start in zip(self.shards, self._starts[:-1], strict=True):
-            row = bisect_left(shard.keys, key)
-            if shard.keys[row : row + 1] == [key]:
+            row = bisect_left(shard.keys, page)
+            if shard.variant == variant and shard.keys[row : row + 1] == [page]:
                 return int(start) + row
         return None
+
+    def versions(self) -> list[NDArray[np.int64]]:
+        """Return for each variant that is open, from 0 on, the number of each page's (pages,); -1: none."""
+        number_of = {key: number for number, key in enumerate(chain.from_iterable(self._page_keys()))}
+        count = 1 + max((shard.variant for shard in self.shards), default=0)
+        numbers = [np.full(self.pages, -1, np.int64) for _ in range(count)]
+        for shard, start in zip(self.shards, self._starts[:-1], strict=True):
+            pages = np.array([number_of.get(key, -1) for key in shard.keys], np.int64)
+            if (pages < 0).any():
+                raise DamageError(
+                    f"shard {shard.name}",
+                    expected="variants of pages that the set has",
+                    found=f"one of {shard.keys[int(np.argmin(pages))]!r}",
+                    next_step=REPAIR,
+                )
+            numbers[shard.variant][pages] = start + np.arange(len(pages))
+        return numbers
+
+    def _page_keys(self) -> list[list[str]]:
+        return [shard.keys for shard in self.shards if not shard.variant]
 
     def member(self, number: int, name: str) -> bytes:
         """Return one member's checked bytes; empty where it is all zero and not stored.

@@ -69,9 +69,9 @@ class BuildReport:
 
     @property
     def texts(self) -> Counter[str]:
-        """Number of texts by status."""
+        """Number of texts by status, on pages as they are."""
         counts: Counter[str] = Counter()
-        for shard in self.shards:
+        for shard in (shard for shard in self.shards if not shard.variant):
             counts.update({status: sum(column) for status, column in shard.samples.texts.items()})
         return counts
 
@@ -180,10 +180,11 @@ def _quarantined(row: Rejected) -> Quarantined:
 
 def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
     splits: Counter[str] = Counter()
-    quarantined = [_quarantined(row) for row in plan.rejected]
+    # A page that cannot be used is met again in each of its variants: once is enough.
+    quarantined = {_quarantined(row) for row in plan.rejected}
     for shard in shards:
-        splits[shard.entry.split] += shard.entry.samples
-        quarantined += shard.manifest.quarantined
+        splits[shard.entry.split] += 0 if shard.entry.variant else shard.entry.samples
+        quarantined.update(shard.manifest.quarantined)
     return SetManifest(
         fingerprint=plan.fingerprint.whole,
         parts=dict(plan.fingerprint.parts),

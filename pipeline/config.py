@@ -9,7 +9,7 @@ from pydantic import Field
 
 from formats.manifest import SetSettings
 from formats.settings import load_settings
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, Unit
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, Unit, VariantsSpec
 from pipeline.render import RENDERER_VERSION
 from pipeline.sources.settings import SourceSettings
 
@@ -33,6 +33,7 @@ class BuildConfig(Section):
     targets: TargetsSpec = TargetsSpec()
     encoding: EncodingSpec = EncodingSpec()
     layout: LayoutSpec = LayoutSpec()
+    variants: VariantsSpec = VariantsSpec()
     runtime: RuntimeSettings = RuntimeSettings()
 
     @property
@@ -43,6 +44,7 @@ class BuildConfig(Section):
             targets=self.targets,
             encoding=self.encoding,
             layout=self.layout,
+            variants=self.variants if self.variants.count else VariantsSpec(),
             renderer=RENDERER_VERSION,
         )
 

@@ -25,6 +25,7 @@ from train.batch import Batch, Slot
 from train.cache import PageCache
 from train.decode import Decoder
 from train.order import Numbers, Order
+from train.versions import Versions
 
 MEMBERS_NOT_READ = ("meta",)
 
@@ -74,8 +75,9 @@ class _Pending:
 class Stream:
     """Batches of a set, epoch by epoch.
 
-    With `augment`, crops in the order of a full permutation by (seed, epoch); without, whole pages as stored
-    in the order of the set, for evaluation. See `train.order` for what processes share and `train.augment`
+    With `augment`, crops in the order of a full permutation by (seed, epoch), of one variant of each page
+    where the set was opened with them (train/versions.py); without, whole pages as stored in the order of the
+    set, for evaluation. See `train.order` for what processes share and `train.augment`
     for what is drawn. Memory: (prefetch + 1) batches, the decoded page and planes of each thread, the cache.
 
     OpenCV is told to use one thread a call, in the whole process: the threads here do better.
@@ -106,7 +108,7 @@ class Stream:
         self.statistics = Statistics()
         self._set = shard_set
         self._order = Order(
-            len(shard_set),
+            len(shard_set) if augment is None else shard_set.pages,
             shard_set.manifest.fingerprint,
             seed=seed,
             batch_size=settings.batch_size,
@@ -118,6 +120,7 @@ class Stream:
         self._decoder = Decoder(
             shard_set, crop=settings.crop, augment=augment, seed=seed, cache_bytes=settings.cache_mb << 20
         )
+        self._versions = Versions(shard_set, seed) if augment is not None else None
         self._slots: list[Slot] = []
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
         columns = shard_set.shards[0].columns if shard_set.shards else {}
@@ -185,7 +188,9 @@ class Stream:
     def _begin(
         self, pool: ThreadPoolExecutor, slot: Slot, order: Numbers, epoch: int, position: int
     ) -> _Pending:
-        numbers = tuple(self._order.share(order, position).tolist())
+        pages = self._order.share(order, position)
+        chosen = pages if self._versions is None else self._versions.chosen(pages, epoch)
+        numbers = tuple(chosen.tolist())
         slot.wait_until_free()
         rows = [pool.submit(self._decoder, slot, row, number, epoch) for row, number in enumerate(numbers)]
         return _Pending(slot, numbers, position, rows)
