@@ -15,7 +15,6 @@ from tqdm import tqdm
 from formats.disk import disk_error
 from formats.errors import TextshardsError
 from formats.places import Place, place
-from formats.redaction import redacted
 
 INTERRUPTED = 130
 
@@ -65,7 +64,7 @@ def run_command(command: click.Command) -> NoReturn:
 
 def tell_error(error: TextshardsError) -> None:
     """Print an error on stderr, its first word in red on a terminal."""
-    click.echo(f"{click.style('error', fg='red', bold=True)}: {redacted(str(error))}", err=True)
+    click.echo(f"{click.style('error', fg='red', bold=True)}: {error}", err=True)
 
 
 class Progress:

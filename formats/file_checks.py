@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import PurePosixPath
 
 from formats.codecs import plane_shapes
@@ -30,10 +29,8 @@ from formats.manifest import (
 )
 from formats.places import Place, RemotePath
 from formats.problems import Problem
+from formats.remote_set import REQUESTS, read_each
 from formats.storage import PARTIAL, inside
-
-REQUESTS = 32
-"""Requests to object storage at once: they wait, and use no core."""
 
 
 @dataclass(frozen=True)
@@ -66,22 +63,6 @@ def load_shards(folder: Place, manifest: SetManifest) -> LoadedShards:
         except SetError as error:
             loaded.problems.append(Problem("inconsistent", path, None, error.expected, error.found))
     return loaded
-
-
-def read_each(folder: Place, entries: Sequence[ShardEntry]) -> Iterator[Callable[[], bytes]]:
-    """Yield for each shard what returns its manifest's bytes, or raises why it cannot: OSError or SetError.
-
-    From object storage they are read many at once, ahead of being asked for.
-    """
-    if not isinstance(folder, RemotePath):
-        yield from (partial(_read_manifest, folder, entry) for entry in entries)
-        return
-    with ThreadPoolExecutor(REQUESTS) as pool:
-        yield from [pool.submit(_read_manifest, folder, entry).result for entry in entries]
-
-
-def _read_manifest(folder: Place, entry: ShardEntry) -> bytes:
-    return inside(folder, entry.manifest.path).read_bytes()
 
 
 def check_files(folder: Place, files: Sequence[FileRecord], shown: Progress) -> list[Problem]:

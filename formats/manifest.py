@@ -353,21 +353,21 @@ def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manife
         ) from None
 
 
-def read_set_manifest(folder: Place) -> SetManifest:
+def read_set_manifest(folder: Place, name: str = SET_MANIFEST) -> SetManifest:
     """Read the manifest of the set in a folder.
 
     Raises:
         SetError: there is none, or it is of another format or version.
         DamageError: it is damaged.
     """
-    path = folder / SET_MANIFEST
+    path = folder / name
     try:
         data = path.read_bytes()
     except OSError as error:
         partial = (folder / SHARD_FOLDER).is_dir()
         raise SetError(
             f"no set of shards in {folder}",
-            expected=SET_MANIFEST,
+            expected=name,
             found="an unfinished build" if partial else (error.strerror or str(error)),
             next_step="run python -m pipeline.build --config FILE --out " + str(folder),
         ) from None
@@ -386,18 +386,28 @@ def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:
         data = path.read_bytes()
     except OSError as error:
         raise missing_file(path, error) from None
+    return check_shard_manifest(data, entry, str(path))
+
+
+def check_shard_manifest(data: bytes, entry: ShardEntry, name: str) -> ShardManifest:
+    """Parse a shard's manifest, and check that it is the one that its entry means.
+
+    Raises:
+        SetError: of another format or a newer version.
+        DamageError: it is another than was written.
+    """
     if len(data) != entry.manifest.bytes or sha256(data) != entry.manifest.sha256:
         raise DamageError(
-            str(path),
+            name,
             expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
             found=f"{len(data)} bytes of another content",
             next_step=REPAIR,
         )
-    shard = load_shard_manifest(data, str(path))
+    shard = load_shard_manifest(data, name)
     told = (entry.name, entry.split, entry.variant, entry.inputs, entry.samples)
     if told != (shard.name, shard.split, shard.variant, shard.inputs, len(shard.samples.keys)):
         raise DamageError(
-            str(path),
+            name,
             expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
             found=f"shard {shard.name} of {len(shard.samples.keys)} samples",
             next_step=REPAIR,

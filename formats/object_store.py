@@ -44,6 +44,7 @@ _KEYLESS = {
     "TokenRetrievalError",
     "SSOTokenLoadError",
 }
+_STATUS_TELLING = ("gcsfs", "google", "azure", "adlfs")
 _FAULTY = ("aiohttp", "botocore", "aiobotocore", "asyncio", "fsspec", "google", "gcsfs", "azure", "urllib3")
 
 Answer = TypeVar("Answer")
@@ -151,9 +152,10 @@ def code_of(error: BaseException) -> str:
         response = getattr(fault, "response", None)
         if isinstance(response, dict):
             return str(response.get("Error", {}).get("Code", ""))
-        status = getattr(fault, "status", None) or getattr(fault, "code", None)
-        if isinstance(status, int):
-            return str(status)
+        # Only of these clients: elsewhere such a field says what the client thinks of a cut answer.
+        if type(fault).__module__.partition(".")[0] in _STATUS_TELLING:
+            status = getattr(fault, "status_code", None) or getattr(fault, "code", None)
+            return str(status) if isinstance(status, int) else ""
     return ""
 
 

@@ -196,18 +196,18 @@ class RemotePath:
         return self._read(offset, offset + size, size)
 
     def _read(self, start: int | None, end: int | None, size: int) -> bytes:
-        data: bytes = request(
-            "reading",
-            self.url,
-            lambda store, seconds: _sync(
-                store, "cat_file", seconds if size else 10 * seconds, self.url, start=start, end=end
-            ),
-            size,
-        )
-        return data
+        # s3fs would ask for the size before a whole object, to read it in parts: a round trip for nothing.
+        options = {"max_concurrency": 1} if self.url.startswith("s3") else {}
+
+        def call(store: Any, seconds: float) -> bytes:
+            seconds = seconds if size else 10 * seconds
+            data: bytes = _sync(store, "cat_file", seconds, self.url, start=start, end=end, **options)
+            return data
+
+        return request("reading", self.url, call, size)
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield an object's bytes in pieces of some megabytes.
+        """Yield an object's bytes in pieces of some megabytes, each one request.
 
         Raises:
             FileNotFoundError: there is no such object.
@@ -215,6 +215,15 @@ class RemotePath:
         size = self.stat().st_size
         for offset in range(0, size, PIECE):
             yield self.read_range(offset, min(PIECE, size - offset))
+
+    def download(self, file: Path) -> None:
+        """Write an object's bytes to a file; see `pieces`."""
+        pieces = self.pieces()
+        first = next(pieces, b"")
+        with file.open("wb") as opened:
+            opened.write(first)
+            for piece in pieces:
+                opened.write(piece)
 
     def write_bytes(self, data: bytes) -> None:
         """Write an object, whole; one of this name is replaced at that instant."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -26,16 +26,18 @@ from formats.errors import DamageError, UsageError
 from formats.manifest import (
     REPAIR,
     SetManifest,
-    ShardEntry,
     ShardManifest,
-    read_set_manifest,
-    read_shard_manifest,
 )
 from formats.members import EncodedSample, Written
+from formats.places import Place, RemotePath
+from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps
 from formats.spec import EncodingSpec
 from formats.storage import checked, inside, missing_file
 from formats.tar_shard import TarWriter
+
+ReadRange = Callable[[Place, int, int], bytes]
+"""Returns bytes of a file: its path, how many, from which on."""
 
 
 class ShardWriter(Protocol):
@@ -74,7 +76,7 @@ def shard_writer(
 class Column:
     """Where one member of every sample of a shard lies."""
 
-    path: Path
+    path: Place
     offset: NDArray[np.uint64]
     size: NDArray[np.uint64]
     crc32c: NDArray[np.uint32]
@@ -83,11 +85,12 @@ class Column:
 class ShardIndex:
     """One shard's keys and the places of its members."""
 
-    def __init__(self, folder: Path, manifest: ShardManifest) -> None:
+    def __init__(self, folder: Place, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
         self.variant = manifest.variant
         self.keys = manifest.samples.keys
+        self.files = {str(folder / file.path): file for file in manifest.files}
         self.columns = {
             name: Column(
                 inside(folder, manifest.files[member.file].path),
@@ -108,10 +111,11 @@ class ShardSet:
     bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
 
     Args:
-        folder: the set's folder.
+        folder: the set's folder, or its prefix in object storage; there, sizes show when objects are read.
         splits: the splits to read (default: all).
         names: the shards to open, by name (default: all of those splits).
         variants: whether variants are opened too; without, a set is its pages as they are.
+        read: reads bytes of a shard's file: path, size, offset.
 
     Raises:
         SetError: no set, another format or version, a shard missing.
@@ -121,14 +125,16 @@ class ShardSet:
 
     def __init__(
         self,
-        folder: Path,
+        folder: Place,
         splits: Sequence[str] | None = None,
         *,
         names: Container[str] | None = None,
         variants: bool = False,
+        read: ReadRange | None = None,
     ) -> None:
-        self.folder = folder
-        self.manifest: SetManifest = read_set_manifest(folder)
+        self.folder, self.read = folder, read or _read_range
+        opened = OpenedManifests(folder)
+        self.manifest: SetManifest = opened.manifest
         self.settings = self.manifest.settings
         self.canvas = self.settings.geometry.canvas
         self.encoding: EncodingSpec = self.settings.encoding
@@ -138,19 +144,24 @@ class ShardSet:
                 raise UsageError(f"split {split!r} of {folder}", expected=f"one of: {known}")
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
         entries = [entry for entry in entries if names is None or entry.name in names]
-        wanted = sorted((e for e in entries if variants or not e.variant), key=lambda e: e.variant)
-        self.shards = [self._open(entry) for entry in wanted]
+        chosen = sorted((e for e in entries if variants or not e.variant), key=lambda e: e.variant)
+        self.shards = [self._open(manifest) for manifest in opened.shards(chosen)]
         self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
         self.pages = sum(len(shard.keys) for shard in self.shards if not shard.variant)
 
-    def _open(self, entry: ShardEntry) -> ShardIndex:
-        manifest = read_shard_manifest(self.folder, entry)
-        for file in manifest.files:
-            _check_size(inside(self.folder, file.path), file.bytes)
+    def _open(self, manifest: ShardManifest) -> ShardIndex:
+        if not isinstance(self.folder, RemotePath):
+            for file in manifest.files:
+                _check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
         return int(self._starts[-1])
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The number of each shard's first sample, and at the end the number of samples."""
+        return self._starts
 
     def locate(self, number: int) -> tuple[ShardIndex, int]:
         """Return the shard of a sample and its row there."""
@@ -209,7 +220,7 @@ class ShardSet:
         shard, row = self.locate(number)
         column = shard.columns[name]
         size = int(column.size[row])
-        data = _read_range(column.path, size, int(column.offset[row])) if size else b""
+        data = self.read(column.path, size, int(column.offset[row])) if size else b""
         return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
 
     def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
@@ -314,7 +325,12 @@ def _cut(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, Bytes]
     return planes
 
 
-def _read_range(path: Path, size: int, offset: int) -> bytes:
+def _read_range(path: Place, size: int, offset: int) -> bytes:
+    if isinstance(path, RemotePath):
+        try:
+            return path.read_range(offset, size)
+        except FileNotFoundError as error:
+            raise missing_file(path, error) from None
     # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
     try:
         descriptor = os.open(path, os.O_RDONLY)

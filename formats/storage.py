@@ -52,6 +52,10 @@ def inside(folder: Path, name: str) -> Path: ...
 
 
 @overload
+def inside(folder: RemotePath, name: str) -> RemotePath: ...
+
+
+@overload
 def inside(folder: Place, name: str) -> Place: ...
 
 

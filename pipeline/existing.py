@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 
 from formats.disk import writing
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
-from formats.file_checks import REQUESTS, extra_files
+from formats.file_checks import extra_files
 from formats.fingerprint import sha256
 from formats.manifest import (
     CHECKSUM_HEAD,
@@ -28,6 +28,7 @@ from formats.manifest import (
     named_manifest,
 )
 from formats.places import Place, RemotePath, name_below
+from formats.remote_set import REQUESTS
 from formats.storage import PARTIAL, inside
 from formats.verified import last_verification
 from pipeline.plan import PlannedShard

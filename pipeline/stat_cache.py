@@ -14,10 +14,11 @@ import click
 from formats.commands import progress
 from formats.disk import disk_error
 from formats.errors import SampleError
-from formats.file_checks import REQUESTS, hash_file
+from formats.file_checks import hash_file
 from formats.fingerprint import sha256
 from formats.manifest import FileRecord
 from formats.places import Place, RemotePath, user_cache
+from formats.remote_set import REQUESTS
 from formats.storage import write_whole
 from pipeline.image_header import MAX_PIXELS
 from pipeline.images import image_size
@@ -64,7 +65,7 @@ class StatCache:
         Raises:
             OSError: it cannot be read.
         """
-        return str(self._facts(path, 1, lambda: [hash_file(path)])[0])
+        return str(self._facts(path, 1, lambda: [_hash(path)])[0])
 
     def sha256_of(self, path: Place, record: FileRecord) -> str:
         """Return the SHA-256 of a file a manifest names, an object's as recorded where its size is right.
@@ -171,6 +172,10 @@ def _look(path: Place) -> list[int | str]:
     except SampleError:
         return [sha256(data), 0]
     return [sha256(data), height * width]
+
+
+def _hash(path: Place) -> str:
+    return hash_file(path)
 
 
 def _stamp(path: Place) -> tuple[str, list[int | str], bool]:

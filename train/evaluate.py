@@ -6,14 +6,15 @@ from pathlib import Path
 
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
+from formats.places import Place
 
 EXISTING = click.Path(path_type=Path)
 
 
 @click.command("train.evaluate", context_settings={"max_content_width": 100})
 @click.option("--checkpoint", type=EXISTING, help=".pt file, or the folder of a run: its best")
-@click.option("--shards", type=EXISTING, help="folder of the set to evaluate on")
+@click.option("--shards", type=PLACE, help="folder of the set to evaluate on")
 @click.option("--split", help="split of the set (default: the run's data.val)")
 @click.option("--limit", type=click.IntRange(1), help="batches to evaluate at most")
 @click.option("--detections", type=EXISTING, help="folder or zip of plain files instead: res_NAME.txt")
@@ -31,7 +32,7 @@ EXISTING = click.Path(path_type=Path)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
     checkpoint: Path | None,
-    shards: Path | None,
+    shards: Place | None,
     split: str | None,
     limit: int | None,
     detections: Path | None,

@@ -12,10 +12,12 @@ import numpy as np
 
 from formats.commands import progress
 from formats.errors import UsageError
+from formats.places import Place
 from formats.shards import ShardSet
 from formats.storage import write_whole
 from train.boxes import Detections
 from train.plain_files import read_detections, read_truths, write_detections
+from train.remote_reader import StorageSettings, open_set
 from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
 from train.trained import load_trained
 from train.validation import DEFAULT_PROTOCOLS, Validation
@@ -49,7 +51,7 @@ class EvaluationReport:
 
 def evaluate_checkpoint(
     checkpoint: Path,
-    shards: Path,
+    shards: Place,
     split: str | None,
     protocols: Sequence[str] = (),
     limit: int | None = None,
@@ -72,7 +74,7 @@ def evaluate_checkpoint(
     split = split or trained.config.data.val
     if split is None:
         raise UsageError("--split", expected="the split to evaluate on", found="a run without data.val")
-    shard_set = ShardSet(shards, [split])
+    shard_set = open_set(shards, [split], StorageSettings())[0]
     validation = Validation(
         shard_set,
         batch_size=trained.config.data.eval_batch_size,

@@ -12,6 +12,7 @@ from typing import Any
 from formats.errors import StaleError, UsageError
 from formats.fingerprint import differing_parts
 from formats.manifest import SECTIONS, SetManifest, SetSettings
+from formats.places import Place
 from formats.set_diff import compare_settings
 from formats.settings import read_yaml, validate_settings
 from formats.spec import (
@@ -38,7 +39,7 @@ class BuildSections(Section):
     variants: VariantsSpec = VariantsSpec()
 
 
-def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, folder: Path) -> None:
+def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, folder: Place) -> None:
     """Compare a set's recorded settings with what a training configuration expects.
 
     Args:
@@ -117,7 +118,7 @@ def _plain(expected: Any, recorded: Any) -> Any:
     return expected
 
 
-def _command(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Path) -> str:
+def _command(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Place) -> str:
     words = ["python", "-m", "pipeline.build", "--config"]
     if isinstance(expect, str):
         return shlex.join([*words, expect, "--out", str(folder)])
@@ -144,7 +145,7 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
-def check_same_set(manifest: SetManifest, began_with: Mapping[str, Any], folder: Path) -> None:
+def check_same_set(manifest: SetManifest, began_with: Mapping[str, Any], folder: Place) -> None:
     """Refuse to go on with another set than a run began with.
 
     Args:

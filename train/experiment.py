@@ -11,6 +11,7 @@ import torch
 
 from formats.errors import UsageError
 from formats.levels import levels_of
+from formats.places import Place
 from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
@@ -30,6 +31,7 @@ from train.profile import OFF, PhaseProfiler, Profiler
 from train.provenance import changed_settings, versions
 from train.ranks import ALONE, Ranks
 from train.records import Position, Records, Sink
+from train.remote_reader import open_set
 from train.scoring import Evaluation
 from train.seeding import seed_generators
 from train.stream import Stream
@@ -75,10 +77,10 @@ class Experiment:
         TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
     """
 
-    def __init__(self, config: TrainConfig, shards: Path, folder: Path, ranks: Ranks = ALONE) -> None:
+    def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
-        self.train_set = ShardSet(shards, config.data.train, variants=True)
+        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage, variants=True)
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
@@ -116,12 +118,12 @@ class Experiment:
                     next_step="build the set with encoding.maps=distance",
                 )
 
-    def _open_validation(self, shards: Path) -> Validation | None:
+    def _open_validation(self, shards: Place) -> Validation | None:
         data = self.config.data
         if data.val is None:
             return None
         return Validation(
-            ShardSet(shards, [data.val]),
+            open_set(shards, [data.val], data.storage)[0],
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
@@ -274,6 +276,8 @@ class Experiment:
         return [*sinks, Console(epochs, self.total_steps, start=step, started_s=wall_s)]
 
     def _evaluate(self, shrink_ratio: float) -> Mapping[str, float] | None:
+        if self.reader is not None:
+            self.records.log("storage", self.reader.traffic.values())
         if self.validation is None:
             return {}
         config = self.config

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Literal
 
 import cv2
 from pydantic import Field
@@ -25,6 +26,7 @@ from train.batch import Batch, Slot
 from train.cache import PageCache
 from train.decode import Decoder
 from train.order import Numbers, Order
+from train.remote_reader import RemoteReader
 from train.versions import Versions
 
 MEMBERS_NOT_READ = ("meta",)
@@ -40,6 +42,11 @@ class StreamSettings(Section):
         (640, 640), description="height, width of training crops; null: the canvas. Evaluation: whole pages"
     )
     drop_last: bool = Field(True, description="leave out a short last batch; others are left out next epoch")
+    shuffle: Literal["full", "shards"] = Field(
+        "full",
+        description="order of training: over the whole set, or some shards at a time (large remote sets)",
+    )
+    shuffle_window: int = Field(2, ge=1, le=4096, description="with shuffle=shards: shards a lane mixes")
     cache_mb: int = Field(
         0, ge=0, description="MiB of decoded pages that each process keeps for later epochs; 0: none"
     )
@@ -116,6 +123,8 @@ class Stream:
             drop_last=settings.drop_last,
             rank=rank,
             world=world,
+            shards=_page_starts(shard_set) if settings.shuffle == "shards" else None,
+            window=settings.shuffle_window,
         )
         self._decoder = Decoder(
             shard_set, crop=settings.crop, augment=augment, seed=seed, cache_bytes=settings.cache_mb << 20
@@ -125,6 +134,7 @@ class Stream:
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
         columns = shard_set.shards[0].columns if shard_set.shards else {}
         self._members = [name for name in columns if name not in MEMBERS_NOT_READ]
+        self._read_members = self._members if augment is not None else list(columns)
 
     def __len__(self) -> int:
         """Return the number of global batches of an epoch, the same for all processes."""
@@ -165,18 +175,26 @@ class Stream:
     def _batches(self, epoch: int, start: int) -> Generator[Batch, None, None]:
         cv2.setNumThreads(1)
         order = self._order.epoch(epoch)
+        reader = self._set.read if isinstance(self._set.read, RemoteReader) else None
+        if reader is not None:
+            coming = self._chosen(self._order.share_from(order, start), epoch)
+            reader.plan(self._set, coming, self._read_members)
         free, pending = list(self._memory()), deque[_Pending]()
         pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
         position = start
         try:
             while position < len(self) or pending:
                 while free and position < len(self):
+                    if reader is not None:
+                        reader.reached((position - start) * (self.settings.batch_size // self._order.world))
                     pending.append(self._begin(pool, free.pop(), order, epoch, position))
                     position += 1
                 taken = pending.popleft()
                 yield self._finish(taken)
                 free.append(taken.slot)
         finally:
+            if reader is not None:
+                reader.end()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _memory(self) -> list[Slot]:
@@ -188,12 +206,13 @@ class Stream:
     def _begin(
         self, pool: ThreadPoolExecutor, slot: Slot, order: Numbers, epoch: int, position: int
     ) -> _Pending:
-        pages = self._order.share(order, position)
-        chosen = pages if self._versions is None else self._versions.chosen(pages, epoch)
-        numbers = tuple(chosen.tolist())
+        numbers = tuple(self._chosen(self._order.share(order, position), epoch).tolist())
         slot.wait_until_free()
         rows = [pool.submit(self._decoder, slot, row, number, epoch) for row, number in enumerate(numbers)]
         return _Pending(slot, numbers, position, rows)
+
+    def _chosen(self, pages: Numbers, epoch: int) -> Numbers:
+        return pages if self._versions is None else self._versions.chosen(pages, epoch)
 
     def _finish(self, pending: _Pending) -> Batch:
         started = time.perf_counter()
@@ -203,3 +222,8 @@ class Stream:
         self.statistics.cached += len(pending.numbers) - len(read)
         self.statistics.bytes_read += sum(self._set.stored_bytes(number, self._members) for number in read)
         return Batch.of(pending.slot, pending.numbers, pending.position)
+
+
+def _page_starts(shard_set: ShardSet) -> Numbers:
+    """Return the first number of each shard of pages as they are, and the number of pages."""
+    return shard_set.starts[shard_set.starts <= shard_set.pages]
