@@ -26,6 +26,7 @@ from formats.set_index import INDEX, pack_index
 from formats.storage import write_whole
 from formats.verified import VERIFIED, last_verification
 from pipeline.config import BuildConfig
+from pipeline.engines import run_on_engine
 from pipeline.existing import (
     locked,
     make_folder,
@@ -42,7 +43,6 @@ from pipeline.shard_job import Shard, ShardJob, write_shard
 from pipeline.sources import read_annotations
 from pipeline.sources.record import Rejected
 from pipeline.stat_cache import StatCache, hash_images
-from pipeline.workers import cores, run_jobs
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[s
     made = []
     try:
         with progress(sum(len(shard.samples) for shard in missing), "rendering pages") as shown:
-            for shard in run_jobs(write_shard, jobs, config.runtime.workers or cores()):
+            for shard in run_on_engine(write_shard, jobs, config.runtime, folder):
                 made.append(shard)
                 shown.advance(shard.entry.samples + shard.entry.quarantined)
     finally:

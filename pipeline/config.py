@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,6 +20,12 @@ class RuntimeSettings(Section):
 
     workers: int = Field(
         0, ge=0, le=1024, description="worker processes; 0: as many as the machine has cores"
+    )
+    engine: Literal["local", "dask"] = Field(
+        "local", description="local: processes of this machine; dask: a Dask cluster"
+    )
+    scheduler: str | None = Field(
+        None, description="with dask: the scheduler's address; null: a cluster made on this machine"
     )
     max_quarantined: Unit = Field(
         0.01, description="share of samples that may be unusable; more fails the build"

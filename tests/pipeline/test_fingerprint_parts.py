@@ -64,7 +64,12 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
         "blur": ([0.0, 1.0], ("variants",)),
         "jpeg": ([60, 90], ("variants",)),
     },
-    "runtime": {"workers": (2, ()), "max_quarantined": (0.5, ())},
+    "runtime": {
+        "engine": ("dask", ()),
+        "scheduler": ("tcp://127.0.0.1:8786", ()),
+        "workers": (2, ()),
+        "max_quarantined": (0.5, ()),
+    },
 }
 BASE: dict[str, dict[str, object]] = {"variants": {"count": 2, "elastic": 0.05}}
 """Under these, every field has an effect."""
