@@ -46,7 +46,7 @@ def make_sample(
         canvas = settings.geometry.canvas
         distortion = draw_distortion(record.key, variant, settings.variants, canvas, polygons)
         image_HWC = distortion.draw(image_HWC, settings.geometry.pad_color)
-        polygons = [distortion.move(polygon_V2) for polygon_V2 in polygons]
+        polygons = distortion.move(polygons)
     draw = render if settings.encoding.maps == "distance" else render_planes
     rendered = draw(
         polygons,

@@ -44,14 +44,14 @@ def drawn(number: int = 1, key: str = "a.jpg", settings: VariantsSpec = ELASTIC)
 def test_a_draw_is_a_function_of_seed_number_and_key() -> None:
     again = drawn()
     assert (drawn().record.matrix_33 == again.record.matrix_33).all()
-    assert (drawn().move(BOX)[:4] == again.move(BOX)[:4]).all()
+    assert (drawn().move([BOX])[0][:4] == again.move([BOX])[0][:4]).all()
     for other in (drawn(2), drawn(key="b.jpg"), drawn(settings=ELASTIC.model_copy(update={"seed": 1}))):
         assert not np.allclose(other.record.matrix_33, again.record.matrix_33)
 
 
 def test_frozen_draw() -> None:
     """Bytes that every machine must find: a change needs another DISTORTION_VERSION."""
-    moved = drawn(2, "frozen.png").move(BOX)
+    moved = drawn(2, "frozen.png").move([BOX])[0]
     assert moved[0].tolist() == FROZEN_FIRST
     assert len(moved) == FROZEN_COUNT
 
@@ -67,16 +67,16 @@ def test_corners_go_where_they_are_sent() -> None:
 
 def test_without_elastic_edges_stay_straight_and_undivided() -> None:
     distortion = drawn(settings=ELASTIC.model_copy(update={"elastic": 0.0}))
-    np.testing.assert_array_equal(distortion.move(BOX), projected(distortion.record.matrix_33, BOX))
+    np.testing.assert_array_equal(distortion.move([BOX])[0], projected(distortion.record.matrix_33, BOX))
     along = BOX[0] + np.linspace(0, 1, 50)[:, None] * (BOX[1] - BOX[0])
-    line = shapely.LineString(distortion.move(BOX)[:2])
-    assert shapely.distance(shapely.points(distortion.move(along)), line).max() < 1e-9
+    line = shapely.LineString(distortion.move([BOX])[0][:2])
+    assert shapely.distance(shapely.points(distortion.move([along])[0]), line).max() < 1e-9
 
 
 @pytest.mark.parametrize("number", range(1, 9))
 def test_divided_edges_lie_within_the_tolerance_of_the_curve(number: int) -> None:
     distortion = drawn(number)
-    ring = shapely.LinearRing(distortion.move(BOX))
+    ring = shapely.LinearRing(distortion.move([BOX])[0])
     dense = np.concatenate(
         [a + np.linspace(0, 1, 400)[:, None] * (b - a) for a, b in zip(BOX, np.roll(BOX, -1, 0), strict=True)]
     )
@@ -120,7 +120,7 @@ def test_blur_and_jpeg_change_pixels_and_no_point() -> None:
     for field, value in (("blur", (1.0, 1.0)), ("jpeg", (20, 20))):
         other = drawn(settings=ELASTIC.model_copy(update={**still, field: value}))
         assert (other.draw(page, (0, 0, 0)) != page).any()
-        np.testing.assert_array_equal(other.move(BOX), BOX)
+        np.testing.assert_array_equal(other.move([BOX])[0], BOX)
 
 
 def test_a_text_behind_the_horizon_takes_the_perspective_back() -> None:
@@ -130,7 +130,7 @@ def test_a_text_behind_the_horizon_takes_the_perspective_back() -> None:
         for far in (wide, tall):
             distortion = draw_distortion("a", number, settings, CANVAS, [np.array(far)])
             assert depth(distortion.record.matrix_33, np.array(far)).min() >= HORIZON
-            assert np.isfinite(distortion.move(np.array(far))).all()
+            assert np.isfinite(distortion.move([np.array(far)])[0]).all()
 
 
 def run(folder: Path, root: Path, count: int, **sections: dict[str, object]) -> BuildReport:
