@@ -17,7 +17,7 @@ from numcodecs.zstd import Zstd
 
 from formats.errors import DamageError
 from formats.fingerprint import canonical
-from formats.sample import Bytes, DistanceMaps, Meta, StoredMaps, TargetMaps, Text
+from formats.sample import Bytes, DistanceMaps, Meta, StoredMaps, TargetMaps, Text, Variant
 from formats.spec import EncodingSpec
 
 Payload = bytes | memoryview
@@ -158,16 +158,25 @@ def content_size(payload: Payload) -> int:
 
 def encode_meta(meta: Meta) -> bytes:
     """Encode a page's meta data as canonical JSON."""
-    return canonical(
-        {
-            "key": meta.key,
-            "split": meta.split,
-            "source_size": list(meta.source_size),
-            "to_canvas": meta.to_canvas_23.tolist(),
-            "to_source": meta.to_source_23.tolist(),
-            "texts": [_text_record(text) for text in meta.texts],
-        }
-    )
+    record: dict[str, Any] = {
+        "key": meta.key,
+        "split": meta.split,
+        "source_size": list(meta.source_size),
+        "to_canvas": meta.to_canvas_23.tolist(),
+        "to_source": meta.to_source_23.tolist(),
+        "texts": [_text_record(text) for text in meta.texts],
+    }
+    return canonical(record if meta.variant is None else record | {"variant": _variant_record(meta.variant)})
+
+
+def _variant_record(variant: Variant) -> dict[str, Any]:
+    record = {
+        "number": variant.number,
+        "matrix": variant.matrix_33.tolist(),
+        "elastic": variant.elastic,
+        "blur": variant.blur,
+    }
+    return record if variant.jpeg is None else record | {"jpeg": variant.jpeg}
 
 
 def _text_record(text: Text) -> dict[str, Any]:
@@ -194,9 +203,20 @@ def decode_meta(payload: Payload) -> Meta:
             source_size=(int(height), int(width)),
             to_canvas_23=np.array(record["to_canvas"], np.float64).reshape(2, 3),
             texts=tuple(_text_of(text) for text in record["texts"]),
+            variant=_variant_of(record["variant"]) if "variant" in record else None,
         )
     except (ValueError, KeyError, TypeError) as error:
         raise DamageError("meta", expected="a page's JSON record", found=repr(error)) from None
+
+
+def _variant_of(record: dict[str, Any]) -> Variant:
+    return Variant(
+        number=int(record["number"]),
+        matrix_33=np.array(record["matrix"], np.float64).reshape(3, 3),
+        elastic=float(record["elastic"]),
+        blur=float(record["blur"]),
+        jpeg=int(record["jpeg"]) if "jpeg" in record else None,
+    )
 
 
 def _text_of(record: dict[str, Any]) -> Text:

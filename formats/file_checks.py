@@ -25,6 +25,7 @@ from formats.manifest import (
     load_shard_manifest,
     shard_inputs,
     source_part,
+    variant_inputs,
 )
 from formats.places import Place, RemotePath
 from formats.problems import Problem
@@ -159,8 +160,8 @@ def check_manifests(
             yield from _check_entry(manifest, entry, shards[entry.name])
     if len(shards) < len(manifest.shards):
         return
-    keys = Counter(key for shard in shards.values() for key in shard.samples.keys)
-    for key, count in keys.items():
+    keys = Counter((shard.variant, key) for shard in shards.values() for key in shard.samples.keys)
+    for (_, key), count in keys.items():
         if count > 1:
             yield Problem("inconsistent", SET_MANIFEST, key, "every key once", f"in {count} shards")
     quarantined = [row for shard in shards.values() for row in shard.quarantined]
@@ -177,6 +178,7 @@ def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest)
     told = {
         "name": (entry.name, shard.name),
         "split": (entry.split, shard.split),
+        "variant": (entry.variant, shard.variant),
         "inputs": (entry.inputs, shard.inputs),
         "samples": (entry.samples, len(shard.samples.keys)),
         "quarantined": (entry.quarantined, len(shard.quarantined)),
@@ -184,7 +186,12 @@ def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest)
     }
     if not shard.quarantined:
         rows = list(zip(shard.samples.keys, shard.samples.sources, strict=True))
-        told["inputs of its samples"] = (entry.inputs, shard_inputs(manifest.parts, entry.split, rows))
+        variants = manifest.settings.variants
+        variant = variant_inputs(variants, entry.variant) if entry.variant else None
+        told["inputs of its samples"] = (
+            entry.inputs,
+            shard_inputs(manifest.parts, entry.split, rows, variant),
+        )
     encoding = manifest.settings.encoding
     members = member_names(manifest.settings.geometry.canvas, encoding)
     told["members"] = (sorted(members), sorted(shard.samples.members))

@@ -18,6 +18,8 @@ __all__ = ["PARTS", "SCHEME", "Fingerprint", "canonical", "digest", "digest_pair
 
 SCHEME = "sha256-ts1"
 PARTS = ("source", "geometry", "targets", "encoding", "layout")
+OPTIONAL_PARTS = ("variants",)
+"""Parts of sets that have such things; of others they are no part, so that older sets stay what they are."""
 
 
 def digest(value: Any) -> str:
@@ -47,7 +49,7 @@ class Fingerprint:
     parts: Mapping[str, str]
 
     def __post_init__(self) -> None:
-        if set(self.parts) != set(PARTS):
+        if set(self.parts) - set(OPTIONAL_PARTS) != set(PARTS):
             raise ValueError(f"a fingerprint has the parts {', '.join(PARTS)}, not {sorted(self.parts)}")
 
     @property
@@ -57,4 +59,9 @@ class Fingerprint:
 
     def differing(self, other: Fingerprint) -> tuple[str, ...]:
         """Name the parts in which two fingerprints differ."""
-        return tuple(part for part in PARTS if self.parts[part] != other.parts[part])
+        return differing_parts(self.parts, other.parts)
+
+
+def differing_parts(a: Mapping[str, str], b: Mapping[str, str]) -> tuple[str, ...]:
+    """Name the parts in which two sets differ, one that only one of them has among them."""
+    return tuple(part for part in (*PARTS, *OPTIONAL_PARTS) if a.get(part) != b.get(part))

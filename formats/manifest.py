@@ -16,15 +16,43 @@ from collections.abc import Iterable, Mapping
 from operator import add
 from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from formats.errors import DamageError, SetError
-from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs, sha256
+from formats.fingerprint import (
+    OPTIONAL_PARTS,
+    PARTS,
+    Fingerprint,
+    canonical,
+    digest,
+    digest_pairs,
+    sha256,
+)
 from formats.places import Place, RemotePath
-from formats.spec import AS_RECORDED, EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
+from formats.spec import (
+    AS_RECORDED,
+    EncodingSpec,
+    GeometrySpec,
+    LayoutSpec,
+    TargetsSpec,
+    VariantsSpec,
+    semantic,
+)
 from formats.storage import inside, missing_file
 
 FORMAT_VERSION = 1
+DISTORTION_VERSION = 1
+"""Part of the fingerprint of variants: moves with every change of a byte pipeline/distortion.py gives."""
+SECTIONS = ("geometry", "targets", "encoding", "layout", "variants")
+"""Sections of a build configuration that a set records."""
 SET_MANIFEST = "manifest.json"
 SHARD_FOLDER = "shards"
 PROVENANCE = "provenance.json"
@@ -47,6 +75,19 @@ class Record(BaseModel):
     def dump(self) -> bytes:
         """Return the canonical JSON text."""
         return canonical(self.model_dump(mode="json", context=AS_RECORDED))
+
+
+class VariantRecord(Record):
+    """A record that names a variant; of pages as they are, which have number 0, it says nothing."""
+
+    variant: Count = 0
+
+    @model_serializer(mode="wrap")
+    def _without_zero(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        if not self.variant:
+            values.pop("variant", None)
+        return values
 
 
 class FileRecord(Record):
@@ -115,7 +156,7 @@ class Sealed(Record):
         return CHECKSUM_HEAD + sha256(rest).encode() + rest
 
 
-class ShardManifest(Sealed):
+class ShardManifest(Sealed, VariantRecord):
     """One shard: what it was made of, its files, its samples."""
 
     format: Literal["textshards-shard"] = "textshards-shard"
@@ -138,7 +179,7 @@ class ShardManifest(Sealed):
         return self
 
 
-class ShardEntry(Record):
+class ShardEntry(VariantRecord):
     """A shard as the set's manifest names it."""
 
     name: str
@@ -157,16 +198,25 @@ class SetSettings(Record):
     targets: TargetsSpec
     encoding: EncodingSpec
     layout: LayoutSpec
+    variants: VariantsSpec = VariantsSpec()
     renderer: Count
 
+    @model_serializer(mode="wrap")
+    def _without_none(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = dump(self)
+        if not self.variants.count:
+            values.pop("variants", None)
+        return values
+
     def part_digests(self) -> dict[str, str]:
-        """Return the fingerprint of every part but `source`."""
+        """Return the fingerprint of every part but `source`; `variants` only where there are any."""
+        variants = {"version": DISTORTION_VERSION, **semantic(self.variants)}
         return {
             "geometry": digest(semantic(self.geometry)),
             "targets": digest({"renderer": self.renderer, **semantic(self.targets)}),
             "encoding": digest({"version": FORMAT_VERSION, **semantic(self.encoding)}),
             "layout": digest(semantic(self.layout)),
-        }
+        } | ({"variants": digest(variants)} if self.variants.count else {})
 
 
 class SetManifest(Sealed):
@@ -183,21 +233,27 @@ class SetManifest(Sealed):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if set(self.parts) != set(PARTS):
+        if set(self.parts) - set(OPTIONAL_PARTS) != set(PARTS):
             raise ValueError(f"parts are {sorted(self.parts)}, not {sorted(PARTS)}")
         if Fingerprint(self.parts).whole != self.fingerprint:
             raise ValueError("the fingerprint is not that of its parts")
-        for part, value in self.settings.part_digests().items():
-            if self.parts[part] != value:
+        told = self.settings.part_digests()
+        for part in {*self.parts, *told} - {"source"}:
+            if self.parts.get(part) != told.get(part):
                 raise ValueError(f"part {part} is not the fingerprint of the settings beside it")
         if any(a.name >= b.name for a, b in zip(self.shards, self.shards[1:], strict=False)):
             raise ValueError("shards are not sorted and unique")
         samples: Counter[str] = Counter()
         for shard in self.shards:
-            samples[shard.split] += shard.samples
+            samples[shard.split] += 0 if shard.variant else shard.samples
         if samples != self.splits:
             raise ValueError(f"splits are {self.splits}, the shards hold {dict(samples)}")
         return self
+
+    @property
+    def stored(self) -> int:
+        """Number of stored samples: pages as they are, and their variants."""
+        return sum(shard.samples for shard in self.shards)
 
 
 def named_manifest(manifest: SetManifest) -> str:
@@ -205,16 +261,28 @@ def named_manifest(manifest: SetManifest) -> str:
     return f"manifest-{manifest.fingerprint.partition(':')[2]}.json"
 
 
-def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, str]]) -> str:
+def variant_inputs(variants: VariantsSpec, number: int) -> dict[str, Any]:
+    """Return what the fingerprint of a shard of variants holds of them: not how many others there are."""
+    return {"number": number, "settings": digest({"version": DISTORTION_VERSION, **variants.drawn()})}
+
+
+def shard_inputs(
+    parts: Mapping[str, str],
+    split: str,
+    samples: list[tuple[str, str]],
+    variant: Mapping[str, Any] | None = None,
+) -> str:
     """Return the fingerprint of everything that decides a shard's bytes.
 
     Args:
         parts: fingerprints of geometry, targets and encoding.
         split: the shard's split.
         samples: (key, source fingerprint) of each sample, sorted by key.
+        variant: what `variant_inputs` gives; None for pages as they are.
     """
     semantic_parts = {part: parts[part] for part in ("geometry", "targets", "encoding")}
-    return digest({"parts": semantic_parts, "split": split, "samples": digest_pairs(samples)})
+    inputs = {"parts": semantic_parts, "split": split, "samples": digest_pairs(samples)}
+    return digest(inputs if variant is None else inputs | {"variant": dict(variant)})
 
 
 def source_part(shards: Iterable[ShardManifest]) -> str:
@@ -225,6 +293,7 @@ def source_part(shards: Iterable[ShardManifest]) -> str:
     rows = sorted(
         (shard.split, key, source)
         for shard in shards
+        if not shard.variant
         for key, source in zip(shard.samples.keys, shard.samples.sources, strict=True)
     )
     return digest_pairs((key, source) for _, key, source in rows)
@@ -353,8 +422,8 @@ def check_shard_manifest(data: bytes, entry: ShardEntry, name: str) -> ShardMani
             next_step=REPAIR,
         )
     shard = load_shard_manifest(data, name)
-    told = (entry.name, entry.split, entry.inputs, entry.samples)
-    if told != (shard.name, shard.split, shard.inputs, len(shard.samples.keys)):
+    told = (entry.name, entry.split, entry.variant, entry.inputs, entry.samples)
+    if told != (shard.name, shard.split, shard.variant, shard.inputs, len(shard.samples.keys)):
         raise DamageError(
             name,
             expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",

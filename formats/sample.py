@@ -24,6 +24,14 @@ def inverse(matrix_23: Points) -> Points:
     return np.hstack([linear_22, -linear_22 @ matrix_23[:, 2:]])
 
 
+def projected(matrix_33: Points, points_V2: Points) -> Points:
+    """Return points (V, 2) under a homography (3, 3)."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix_33.tolist()
+    x, y = points_V2[:, 0], points_V2[:, 1]
+    w = g * x + h * y + i
+    return np.column_stack([(a * x + b * y + c) / w, (d * x + e * y + f) / w])
+
+
 @dataclass(frozen=True)
 class TargetMaps:
     """The four maps a DBNet learns from, each (H, W) uint8.
@@ -106,6 +114,25 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """How a distorted variant came from its page.
+
+    Attributes:
+        number: of the variant, from 1.
+        matrix_33: (3, 3) float64 homography from the canvas of the page as it is to that of the variant.
+        elastic: pixels by which points were displaced after that, at most, each way; 0: not at all.
+        blur: sigma of the Gaussian, pixels.
+        jpeg: quality of the JPEG it went through; None: none.
+    """
+
+    number: int
+    matrix_33: Points
+    elastic: float
+    blur: float
+    jpeg: int | None
+
+
+@dataclass(frozen=True)
 class Meta:
     """What evaluation and pictures need of a page.
 
@@ -113,8 +140,10 @@ class Meta:
         key: the sample's key, unique in its set: the image's path below the source root.
         split: the split it belongs to ("train", "test", ...).
         source_size: height, width of the source image in pixels, after EXIF.
-        to_canvas_23: (2, 3) float64 matrix from source points to canvas points.
-        texts: the texts of the page.
+        to_canvas_23: (2, 3) float64 matrix from source points to canvas points; of a variant: to the canvas
+            of the page as it is.
+        texts: the texts of the page; of a variant: where they lie there.
+        variant: how it was distorted; None for a page as it is.
     """
 
     key: str
@@ -122,6 +151,7 @@ class Meta:
     source_size: tuple[int, int]
     to_canvas_23: Points
     texts: tuple[Text, ...]
+    variant: Variant | None = None
 
     @property
     def to_source_23(self) -> Points:

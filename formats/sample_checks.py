@@ -15,7 +15,17 @@ from formats.levels import offset_level, read_tables
 from formats.manifest import SetSettings, ShardManifest
 from formats.places import name_below
 from formats.problems import Problem
-from formats.sample import STATUSES, DistanceMaps, Meta, Points, StoredMaps, TargetMaps, Text
+from formats.sample import (
+    STATUSES,
+    DistanceMaps,
+    Meta,
+    Points,
+    StoredMaps,
+    TargetMaps,
+    Text,
+    Variant,
+    projected,
+)
 from formats.shards import ShardSet
 
 ROUNDING = 1.0
@@ -56,7 +66,7 @@ def check_sample(opened: ShardSet, number: int, manifest: ShardManifest) -> list
     except TextshardsError as error:
         return [*problems, _damaged(opened, number, "meta", error)]
     texts = {status: column[row] for status, column in manifest.samples.texts.items() if column[row]}
-    findings = list(check_meta(meta, key, shard.split, texts))
+    findings = list(check_meta(meta, key, shard.split, texts, shard.variant))
     if not findings and encode_meta(meta) != payload:
         findings.append(Finding("meta in canonical JSON", "another text of the same record"))
     if maps is not None:
@@ -78,7 +88,9 @@ def _path(opened: ShardSet, number: int, member: str) -> str:
     return name_below(column.path, opened.folder)
 
 
-def check_meta(meta: Meta, key: str, split: str, texts: dict[str, int]) -> Iterator[Finding]:
+def check_meta(
+    meta: Meta, key: str, split: str, texts: dict[str, int], variant: int = 0
+) -> Iterator[Finding]:
     """Check a page's meta data against the index.
 
     Args:
@@ -86,12 +98,14 @@ def check_meta(meta: Meta, key: str, split: str, texts: dict[str, int]) -> Itera
         key: the sample's key in the index.
         split: the shard's split.
         texts: number of texts by status, as the index has them; those that are not 0.
+        variant: which one the shard holds.
     """
     counts = dict(Counter(text.status for text in meta.texts))
     for name, expected, found in (
         ("key", key, meta.key),
         ("split", split, meta.split),
         ("texts", texts, counts),
+        ("variant", variant, meta.variant.number if meta.variant else 0),
     ):
         if expected != found:
             yield Finding(f"{name} {expected} as in the index", str(found))
@@ -101,18 +115,25 @@ def check_meta(meta: Meta, key: str, split: str, texts: dict[str, int]) -> Itera
     if not np.isfinite(matrix_23).all() or abs(np.linalg.det(matrix_23[:, :2])) < 1e-12:
         yield Finding("a matrix that can be inverted", str(matrix_23.tolist()))
         return
+    if meta.variant is not None and not np.isfinite(meta.variant.matrix_33).all():
+        yield Finding("a homography", str(meta.variant.matrix_33.tolist()))
+        return
     for number, text in enumerate(meta.texts):
-        yield from _check_polygon(number, text, matrix_23)
+        yield from _check_polygon(number, text, matrix_23, meta.variant)
 
 
-def _check_polygon(number: int, text: Text, matrix_23: Points) -> Iterator[Finding]:
+def _check_polygon(number: int, text: Text, matrix_23: Points, variant: Variant | None) -> Iterator[Finding]:
     care = not text.ignored
     if care and (len(text.polygon_V2) < 3 or not np.isfinite(text.polygon_V2).all()):
         yield Finding(f"text {number}: three finite vertices or more", f"{text.polygon_V2.tolist()}")
     elif care and len(text.source_V2):
         moved_V2 = text.source_V2 @ matrix_23[:, :2].T + matrix_23[:, 2]
+        reach = 1e-3
+        if variant is not None:
+            moved_V2 = projected(variant.matrix_33, moved_V2)
+            reach += variant.elastic
         beyond = [moved_V2.min(0) - text.polygon_V2.min(0), text.polygon_V2.max(0) - moved_V2.max(0)]
-        if np.max(beyond) > 1e-3:
+        if np.max(beyond) > reach:
             yield Finding(
                 f"text {number}: its polygon where the matrix takes its source",
                 f"{np.max(beyond):.3g} pixels beyond",

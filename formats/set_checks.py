@@ -104,7 +104,7 @@ def _report(
         folder=str(folder),
         deep=deep,
         shards=len(manifest.shards),
-        samples=sum(manifest.splits.values()),
+        samples=manifest.stored,
         files=len(every),
         bytes=sum(file.bytes for file in every),
         seconds=_since(started),
@@ -134,7 +134,7 @@ def _look_deep(
         for name, shard in shards.items()
         if set(shard.samples.members) == members and all(_has_size(folder, file) for file in shard.files)
     }
-    opened = ShardSet(folder, names=sized)
+    opened = ShardSet(folder, names=sized, variants=True)
 
     def check(numbers: range) -> list[Problem]:
         names = (opened.locate(number)[0].name for number in numbers)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from formats.fingerprint import PARTS
-from formats.manifest import Quarantined, SetManifest, SetSettings, ShardEntry, ShardManifest
+from formats.fingerprint import differing_parts
+from formats.manifest import SECTIONS, Quarantined, SetManifest, SetSettings, ShardEntry, ShardManifest
 
 Side = Literal["a", "b"]
 ShardLoader = Callable[[Side, ShardEntry], ShardManifest]
@@ -100,7 +100,7 @@ def compare(a: SetManifest, b: SetManifest, load_shard: ShardLoader | None) -> S
         load_shard: reads a shard's manifest; called only for shards whose inputs differ, and only where the
             sources do. None: they cannot be had, and samples are not compared.
     """
-    parts = tuple(part for part in PARTS if a.parts[part] != b.parts[part])
+    parts = differing_parts(a.parts, b.parts)
     newly, released = _set_apart(a.quarantined, b.quarantined)
     rebuild, remove = _without(b.shards, a.shards), _without(a.shards, b.shards)
     return SetDiff(
@@ -117,7 +117,7 @@ def compare(a: SetManifest, b: SetManifest, load_shard: ShardLoader | None) -> S
 
 def compare_settings(a: SetSettings, b: SetSettings) -> Iterable[FieldChange]:
     """Name every field that differs, section by section; the renderer's version counts among the targets."""
-    for section in ("geometry", "targets", "encoding", "layout"):
+    for section in SECTIONS:
         one, other = getattr(a, section), getattr(b, section)
         values, others = one.model_dump(mode="json"), other.model_dump(mode="json")
         idle = set(one.without_effect()) & set(other.without_effect())
@@ -148,8 +148,9 @@ def _compare_samples(
 ) -> SampleChanges | None:
     if load_shard is None:
         return None
-    before = _sources(load_shard("a", entry) for entry in remove)
-    after = _sources(load_shard("b", entry) for entry in rebuild)
+    # A page's variants are made of what the page is made of: the page's own shard tells.
+    before = _sources(load_shard("a", entry) for entry in remove if not entry.variant)
+    after = _sources(load_shard("b", entry) for entry in rebuild if not entry.variant)
     return SampleChanges(
         added=tuple(sorted(after.keys() - before.keys())),
         removed=tuple(sorted(before.keys() - after.keys())),

@@ -13,7 +13,7 @@ import numpy as np
 from formats.errors import UsageError
 from formats.lettering import legend
 from formats.picture import LEGEND, Layers, View, contact_sheet, draw_texts, sample_figure, stack
-from formats.sample import Bytes, DistanceMaps, Sample
+from formats.sample import Bytes, DistanceMaps, Sample, Variant
 from formats.shards import ShardSet
 from formats.sheet import GAP, framed
 
@@ -53,6 +53,14 @@ def nearest_keys(opened: ShardSet, key: str, count: int = 3) -> list[str]:
     return found or difflib.get_close_matches(key, islice(chain(*keys), _SEARCHED), n=count, cutoff=0.5)
 
 
+def variants_of(opened: ShardSet, number: int) -> list[int]:
+    """Return the numbers of a sample's page as it is and of its variants, as far as they are open."""
+    shard, row = opened.locate(number)
+    count = max(each.variant for each in opened.shards)
+    found = [opened.number(shard.keys[row], variant) for variant in range(count + 1)]
+    return [each for each in found if each is not None]
+
+
 def facts_of(opened: ShardSet, number: int) -> str:
     """Return what there is to say of one sample, a fact a line."""
     meta, (shard, _) = opened.meta(number), opened.locate(number)
@@ -63,10 +71,16 @@ def facts_of(opened: ShardSet, number: int) -> str:
         "split": meta.split,
         "shard": f"{shard.name}, sample {number} of the set",
         "source": f"{height} x {width} pixels (height x width), on a canvas of {H} x {W}",
+        **({"variant": _distortion(meta.variant)} if meta.variant else {}),
         "texts": ", ".join(f"{count} {status}" for status, count in sorted(texts.items())) or "none",
         "bytes": ", ".join(f"{name} {size}" for name, size in sizes.items()),
     }
     return "\n".join([meta.key, *(f"  {name:<8} {row}" for name, row in rows.items())])
+
+
+def _distortion(variant: Variant) -> str:
+    jpeg = "no JPEG" if variant.jpeg is None else f"JPEG {variant.jpeg}"
+    return f"{variant.number}: elastic to {variant.elastic:.1f} px, blur {variant.blur:.2f} px, {jpeg}"
 
 
 def choose(total: int, count: int, seed: int | None) -> list[int]:
@@ -117,10 +131,12 @@ def _tile(sample: Sample, stored_ratio: float) -> Bytes:
 def _page_view(sample: Sample) -> View:
     """Return the part of the canvas that the page covers, without padding."""
     height, width = sample.meta.source_size
+    H, W = sample.image_HWC.shape[:2]
+    if sample.meta.variant is not None:
+        return View(0, 0, H, W, TILE / max(H, W))
     matrix_23 = sample.meta.to_canvas_23
     ends_22 = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
     seen_22 = ends_22 @ matrix_23[:, :2].T + matrix_23[:, 2] + 0.5
-    H, W = sample.image_HWC.shape[:2]
     left, top = np.rint(seen_22.min(0)).clip(0, (W - 1, H - 1)).astype(int).tolist()
     right, bottom = np.rint(seen_22.max(0)).clip((left + 1, top + 1), (W, H)).astype(int).tolist()
     return View(top, left, bottom - top, right - left, TILE / max(bottom - top, right - left))

@@ -18,7 +18,7 @@ class SetSummary:
     Attributes:
         folder: the set's folder.
         manifest: its manifest.
-        texts: number of texts by status.
+        texts: number of texts by status, of pages as they are.
         members: number of stored bytes by what they hold: "image", "maps", "meta".
         bytes: size of all shards, with their containers.
     """
@@ -40,6 +40,7 @@ class SetSummary:
             "folder": self.folder,
             "fingerprint": self.manifest.fingerprint,
             "samples": self.samples,
+            "variants": self.manifest.stored - self.samples,
             "splits": self.manifest.splits,
             "shards": len(self.manifest.shards),
             "bytes": self.bytes,
@@ -58,6 +59,7 @@ class SetSummary:
         rows = {
             "fingerprint": self.manifest.fingerprint,
             "splits": _counts(self.manifest.splits) or "none",
+            **({"variants": self._variants()} if settings.variants.count else {}),
             "canvas": f"{height} x {width} (height x width), resized by {geometry.resize}",
             "targets": f"shrink ratio {targets.shrink_ratio}, thresholds {targets.thresh_min} to "
             f"{targets.thresh_max}, minimum size {targets.min_size:g} px",
@@ -76,10 +78,16 @@ class SetSummary:
         care = self.texts.get("care", 0)
         return f"{sum(self.texts.values())}: {care} to learn" + (f", {_counts(ignored)}" if ignored else "")
 
+    def _variants(self) -> str:
+        variants = self.manifest.settings.variants
+        distorted = self.manifest.stored - self.samples
+        return f"{variants.count} of each page of {', '.join(variants.splits)}: {distorted} distorted samples"
+
     def _sample(self) -> str:
-        if not self.samples:
+        stored = self.manifest.stored
+        if not stored:
             return "none"
-        return ", ".join(f"{name} {size / self.samples / 1e3:.1f} kB" for name, size in self.members.items())
+        return ", ".join(f"{name} {size / stored / 1e3:.1f} kB" for name, size in self.members.items())
 
 
 def _counts(counts: dict[str, int]) -> str:
@@ -98,7 +106,8 @@ def summarize(folder: Place) -> SetSummary:
     members: Counter[str] = Counter({"image": 0, "maps": 0, "meta": 0})
     for shard in opened.shards(manifest.shards):
         table = shard.samples
-        texts.update({status: sum(column) for status, column in table.texts.items()})
+        if not shard.variant:
+            texts.update({status: sum(column) for status, column in table.texts.items()})
         for name, member in table.members.items():
             members[name if name in ("image", "meta") else "maps"] += sum(member.bytes)
     size = sum(entry.bytes for entry in manifest.shards)

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Protocol
 
@@ -90,6 +90,7 @@ class ShardIndex:
     def __init__(self, folder: Place, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
+        self.variant = manifest.variant
         self.keys = PackedKeys(manifest.samples.keys)
         self.files = {str(folder / file.path): file for file in manifest.files}
         self.columns = {
@@ -110,14 +111,16 @@ def _compact(numbers: Sequence[int]) -> NDArray[np.unsignedinteger]:
 class ShardSet:
     """A set opened for reading: samples by number, members by name.
 
-    Samples are counted in the order of the manifest (shards by name, keys within). Opening checks the set's
-    manifest, every shard's manifest against it, and every file's size; each member's bytes are checked
-    against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
+    Samples are counted in the order of the manifest (shards by name, keys within): pages as they are first,
+    then with `variants` their distorted variants, so that a page has the same number with and without.
+    Opening checks the set's manifest, every shard's manifest against it, and every file's size; each member's
+    bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
 
     Args:
         folder: the set's folder, or its prefix in object storage; there, sizes show when objects are read.
         splits: the splits to read (default: all).
         names: the shards to open, by name (default: all of those splits).
+        variants: whether variants are opened too; without, a set is its pages as they are.
         read: reads bytes of a shard's file: path, size, offset.
 
     Raises:
@@ -132,6 +135,7 @@ class ShardSet:
         splits: Sequence[str] | None = None,
         *,
         names: Container[str] | None = None,
+        variants: bool = False,
         read: ReadRange | None = None,
     ) -> None:
         self.folder, self.read = folder, read or _read_range
@@ -149,9 +153,11 @@ class ShardSet:
                     next_step="name one of these, or build the set with that split (source.splits)",
                 )
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
-        chosen = [entry for entry in entries if names is None or entry.name in names]
+        entries = [entry for entry in entries if names is None or entry.name in names]
+        chosen = sorted((e for e in entries if variants or not e.variant), key=lambda e: e.variant)
         self.shards = [self._open(manifest) for manifest in opened.shards(chosen)]
         self._starts = list(accumulate((len(shard.keys) for shard in self.shards), initial=0))
+        self.pages = sum(len(shard.keys) for shard in self.shards if not shard.variant)
 
     def _open(self, manifest: ShardManifest) -> ShardIndex:
         members = member_names(self.canvas, self.encoding)
@@ -183,17 +189,45 @@ class ShardSet:
         return self.shards[shard], number - self._starts[shard]
 
     def key(self, number: int) -> str:
-        """Return a sample's key."""
+        """Return a sample's key; of a variant with its number, as in ``train/a.jpg#v2``."""
         shard, row = self.locate(number)
-        return shard.keys[row]
+        return f"{shard.keys[row]}#v{shard.variant}" if shard.variant else shard.keys[row]
 
     def find(self, key: str) -> int | None:
-        """Return the number of the sample of that key; None where the set has none."""
+        """Return the number of the sample of that key, see `key`; None where the set has none."""
+        number = self.number(key)
+        if number is not None:
+            return number
+        page, _, variant = key.rpartition("#v")
+        return self.number(page, int(variant)) if variant.isdecimal() else None
+
+    def number(self, page: str, variant: int = 0) -> int | None:
+        """Return the number of a page's variant, 0 for itself; None where the set has none."""
         for shard, start in zip(self.shards, self._starts[:-1], strict=True):
-            row = bisect_left(shard.keys, key)
-            if shard.keys[row : row + 1] == [key]:
+            row = bisect_left(shard.keys, page)
+            if shard.variant == variant and shard.keys[row : row + 1] == [page]:
                 return start + row
         return None
+
+    def versions(self) -> list[NDArray[np.int64]]:
+        """Return for each variant that is open, from 0 on, the number of each page's (pages,); -1: none."""
+        number_of = {key: number for number, key in enumerate(chain.from_iterable(self._page_keys()))}
+        count = 1 + max((shard.variant for shard in self.shards), default=0)
+        numbers = [np.full(self.pages, -1, np.int64) for _ in range(count)]
+        for shard, start in zip(self.shards, self._starts[:-1], strict=True):
+            pages = np.array([number_of.get(key, -1) for key in shard.keys], np.int64)
+            if (pages < 0).any():
+                raise DamageError(
+                    f"shard {shard.name}",
+                    expected="variants of pages that the set has",
+                    found=f"one of {shard.keys[int(np.argmin(pages))]!r}",
+                    next_step=REPAIR,
+                )
+            numbers[shard.variant][pages] = start + np.arange(len(pages))
+        return numbers
+
+    def _page_keys(self) -> list[Sequence[str]]:
+        return [shard.keys for shard in self.shards if not shard.variant]
 
     def member(self, number: int, name: str) -> bytes:
         """Return one member's checked bytes; empty where it is all zero and not stored.

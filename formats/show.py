@@ -20,6 +20,7 @@ from formats.places import Place
 @click.option("--seed", type=int, help="take random pages, by this seed")
 @click.option("--split", help="of this split only")
 @click.option("--ratio", type=float, help="read a sample at this shrink ratio")
+@click.option("--variants", is_flag=True, help="the sheet of a page and its variants, or of all of them")
 @click.option("--json", "to_json", is_flag=True, help="the summary as JSON on stdout (docs/format.md)")
 def main(
     folder: Place,
@@ -29,6 +30,7 @@ def main(
     seed: int | None,
     split: str | None,
     ratio: float | None,
+    variants: bool,
     to_json: bool,
 ) -> int:
     """Show what a set of shards holds, or one sample of it: in words, or with --out as a picture.
@@ -42,10 +44,11 @@ def main(
     Example:
       python -m formats.show sets/sroie --out sheet.png
       python -m formats.show sets/sroie train/img/X51005230659.jpg --out page.png
+      python -m formats.show sets/sroie train/img/X51005230659.jpg --variants --out variants.png
     """
     try:
         if out is not None:
-            return _draw(folder, key, out, choice=(count, seed), split=split, ratio=ratio)
+            return _draw(folder, key, out, choice=(count, seed), split=split, ratio=ratio, variants=variants)
         return _tell(folder, to_json) if key is None else _tell_sample(folder, key)
     except (SetError, StorageError) as error:
         tell_error(error)
@@ -64,7 +67,7 @@ def _tell_sample(folder: Place, key: str) -> int:
     from formats.set_pictures import facts_of, number_of  # --help need not wait for Pillow and the codecs
     from formats.shards import ShardSet
 
-    opened = ShardSet(folder)
+    opened = ShardSet(folder, variants=True)
     click.echo(facts_of(opened, number_of(opened, key)))
     return 0
 
@@ -77,15 +80,19 @@ def _draw(
     choice: tuple[int, int | None],
     split: str | None,
     ratio: float | None,
+    variants: bool,
 ) -> int:
     from formats.picture import save_png  # --help need not wait for Pillow and the codecs
-    from formats.set_pictures import choose, figure_of, number_of, sheet_of
+    from formats.set_pictures import choose, figure_of, number_of, sheet_of, variants_of
     from formats.shards import ShardSet
 
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}", expected="a file name that ends in .png")
-    opened = ShardSet(folder, [split] if split else None)
-    if key is not None:
+    opened = ShardSet(folder, [split] if split else None, variants=variants or key is not None)
+    if key is not None and variants:
+        numbers = variants_of(opened, number_of(opened, key))
+        picture = sheet_of(opened, numbers, columns=min(len(numbers), 4))
+    elif key is not None:
         picture = figure_of(opened, number_of(opened, key), ratio)
     else:
         numbers = choose(len(opened), *choice)

@@ -1,4 +1,4 @@
-"""What decides the stored pixels, as frozen settings: geometry, targets, encoding, layout.
+"""What decides the stored pixels, as frozen settings: geometry, targets, encoding, layout, variants.
 
 Each class is one section of a build configuration and one named part of the fingerprint. A field that cannot
 change a stored byte does not belong here.
@@ -22,6 +22,9 @@ from pydantic import (
 Side = Annotated[int, Field(ge=32, le=8192, multiple_of=32)]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Byte = Annotated[int, Field(ge=0, le=255)]
+Stretch = Annotated[float, Field(ge=0.5, le=2.0)]
+Sigma = Annotated[float, Field(ge=0.0, le=10.0)]
+Quality = Annotated[int, Field(ge=1, le=100)]
 AS_RECORDED = "as recorded"
 """Context of `model_dump` for what a manifest holds and a fingerprint is made of: see `Section.later`."""
 
@@ -144,3 +147,58 @@ class LayoutSpec(Section):
     """How samples are spread over shards."""
 
     samples_per_shard: int = Field(256, ge=1, le=100_000, description="at most; a fuller shard splits in two")
+
+
+Splits = tuple[Annotated[str, Field(min_length=1)], ...]
+
+
+class VariantsSpec(Section):
+    """Distorted variants of pages, beyond what training may do to stored maps (pipeline/distortion.py).
+
+    Variant 0 of a page is the page itself. Each field but `count` and `splits` decides the pixels of every
+    variant; `count` and `splits` only which there are: those that two sets have in common are the same bytes.
+    """
+
+    count: int = Field(0, ge=0, le=64, description="distorted variants of each page, besides the page itself")
+    seed: int = Field(0, ge=0, lt=1 << 32, description="of all that is drawn for variants")
+    splits: Splits = Field(("train",), min_length=1, description="splits whose pages get variants")
+    perspective: float = Field(
+        0.05,
+        ge=0.0,
+        le=0.25,
+        description="corners of the canvas move inwards by up to this share of its sides",
+    )
+    shear: float = Field(0.08, ge=0.0, le=0.5, description="x + s y, y + t x: s and t at most, either way")
+    stretch: tuple[Stretch, Stretch] = Field(
+        (0.85, 1.15), description="width over height, as a factor, from-to; the area stays"
+    )
+    elastic: float = Field(
+        0.0, ge=0.0, le=0.1, description="greatest displacement of a point each way, in spacings of its grid"
+    )
+    elastic_spacing: int = Field(96, ge=16, le=1024, description="of the grid of displacements, pixels")
+    blur: tuple[Sigma, Sigma] = Field((0.0, 0.8), description="sigma of a Gaussian, pixels, from-to")
+    jpeg: tuple[Quality, Quality] = Field(
+        (50, 95), description="quality of a JPEG in between, from-to; 100 to 100: none"
+    )
+
+    def without_effect(self) -> tuple[str, ...]:
+        """See Section."""
+        if not self.count:
+            return tuple(name for name in type(self).model_fields if name != "count")
+        return () if self.elastic else ("elastic_spacing",)
+
+    def drawn(self) -> dict[str, Any]:
+        """Return the fields that decide the pixels of a variant, as JSON values."""
+        return {name: value for name, value in semantic(self).items() if name not in ("count", "splits")}
+
+    def of(self, split: str) -> int:
+        """Return how many variants the pages of a split have, the page itself not counted."""
+        return self.count if split in self.splits else 0
+
+    @model_validator(mode="after")
+    def _ordered(self) -> VariantsSpec:
+        for name in ("stretch", "blur", "jpeg"):
+            low, high = getattr(self, name)
+            if low > high:
+                raise ValueError(f"{name} is from-to: {low} is above {high}")
+        return self

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,11 @@ from formats.places import Place, RemotePath
 Payload = TypeVar("Payload", bytes, memoryview)
 PARTIAL = ".partial"
 """Suffix of what is being written; nothing with it is ever read."""
+
+
+def partial_name(name: str) -> str:
+    """Return what a file is called while it is written: of two machines that write it, each its own name."""
+    return f"{name}.{secrets.token_hex(4)}{PARTIAL}"
 
 
 def crc32c(data: bytes | memoryview) -> int:

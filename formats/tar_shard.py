@@ -14,6 +14,7 @@ from urllib.parse import quote
 from formats.codecs import compress
 from formats.members import EncodedSample, HashingFile, SampleIndex, Written, place
 from formats.spec import EncodingSpec
+from formats.storage import partial_name
 
 IMAGE_SUFFIX = {"jpeg": "jpg", "lz4": "rgb.lz4", "raw": "rgb"}
 MEMBERS = ("image", "maps", "meta")
@@ -37,7 +38,7 @@ class TarWriter:
 
     def __init__(self, folder: Path, name: str, prefix: str, encoding: EncodingSpec) -> None:
         self._final = folder / f"{name}.tar"
-        self._partial = folder / f"{name}.tar.partial"
+        self._partial = folder / partial_name(f"{name}.tar")
         self._path = f"{prefix}/{name}.tar"
         self._encoding = encoding
         self._file = HashingFile(self._partial)

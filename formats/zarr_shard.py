@@ -22,7 +22,7 @@ from formats.fingerprint import sha256
 from formats.manifest import FileRecord
 from formats.members import EncodedSample, HashingFile, SampleIndex, Written, place
 from formats.spec import EncodingSpec
-from formats.storage import crc32c
+from formats.storage import crc32c, partial_name
 
 RAGGED_CHUNK = 1 << 16
 """Inner chunk of the long byte arrays, at most: what a plain reader reads at least."""
@@ -65,7 +65,7 @@ class ZarrWriter:
         self, folder: Path, name: str, prefix: str, canvas: tuple[int, int], encoding: EncodingSpec
     ) -> None:
         self._final = folder / f"{name}.zarr"
-        self._partial = folder / f"{name}.zarr.partial"
+        self._partial = folder / partial_name(f"{name}.zarr")
         self._prefix = f"{prefix}/{name}.zarr"
         self._canvas, self._encoding = canvas, encoding
         self._planes = plane_shapes(canvas, encoding)

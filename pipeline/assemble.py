@@ -27,6 +27,7 @@ from formats.storage import write_whole
 from formats.verified import VERIFIED, last_verification
 from pipeline.building import forget_progress, progress_note
 from pipeline.config import BuildConfig
+from pipeline.engines import run_on_engine
 from pipeline.existing import (
     locked,
     make_folder,
@@ -43,7 +44,6 @@ from pipeline.shard_job import Shard, ShardJob, write_shard
 from pipeline.sources import read_annotations
 from pipeline.sources.record import Rejected
 from pipeline.stat_cache import StatCache, hash_images
-from pipeline.workers import cores, run_jobs
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class BuildReport:
 
     @property
     def texts(self) -> Counter[str]:
-        """Number of texts by status."""
+        """Number of texts by status, on pages as they are."""
         counts: Counter[str] = Counter()
-        for shard in self.shards:
+        for shard in (shard for shard in self.shards if not shard.variant):
             counts.update({status: sum(column) for status, column in shard.samples.texts.items()})
         return counts
 
@@ -169,7 +169,7 @@ def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[s
     try:
         total = sum(len(shard.samples) for shard in missing)
         with progress(total, "rendering pages") as shown, progress_note(folder, total, len(jobs)) as note:
-            for shard in run_jobs(write_shard, jobs, config.runtime.workers or cores()):
+            for shard in run_on_engine(write_shard, jobs, config.runtime, folder):
                 made.append(shard)
                 done = shard.entry.samples + shard.entry.quarantined
                 shown.advance(done)
@@ -185,10 +185,11 @@ def _quarantined(row: Rejected) -> Quarantined:
 
 def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
     splits: Counter[str] = Counter()
-    quarantined = [_quarantined(row) for row in plan.rejected]
+    # A page that cannot be used is met again in each of its variants: once is enough.
+    quarantined = {_quarantined(row) for row in plan.rejected}
     for shard in shards:
-        splits[shard.entry.split] += shard.entry.samples
-        quarantined += shard.manifest.quarantined
+        splits[shard.entry.split] += 0 if shard.entry.variant else shard.entry.samples
+        quarantined.update(shard.manifest.quarantined)
     return SetManifest(
         fingerprint=plan.fingerprint.whole,
         parts=dict(plan.fingerprint.parts),

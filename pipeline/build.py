@@ -24,6 +24,8 @@ from formats.places import Place
     help="look at a folder of labelled pages and write a configuration for it to --config",
 )
 @click.option("--workers", type=click.IntRange(0), help="worker processes (default: runtime.workers)")
+@click.option("--engine", type=click.Choice(["local", "dask"]), help="who makes shards (runtime.engine)")
+@click.option("--scheduler", help="with --engine dask: its address, tcp://...; none: a cluster made here")
 @click.option("--paranoid", is_flag=True, help="hash every file again; believe no size or time")
 @click.option(
     "--check", "only_check", is_flag=True, help="only tell whether the set is valid (exit 1: stale)"
@@ -37,6 +39,8 @@ def main(
     folder: Place | None,
     start_from: Path | None,
     workers: int | None,
+    engine: str | None,
+    scheduler: str | None,
     paranoid: bool,
     only_check: bool,
     as_json: bool,
@@ -73,6 +77,8 @@ def main(
     words = [*overrides]
     if workers is not None:
         words.append(f"runtime.workers={workers}")
+    words += [f"runtime.engine={engine}"] if engine else []
+    words += [f"runtime.scheduler={scheduler}"] if scheduler else []
     if strict:
         words.append("runtime.max_quarantined=0")
     config = load_config(config_path, words)

@@ -122,7 +122,7 @@ def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:
     ]
     splits: dict[str, int] = {}
     for entry in entries:
-        splits[entry.split] = splits.get(entry.split, 0) + entry.samples
+        splits[entry.split] = splits.get(entry.split, 0) + (0 if entry.variant else entry.samples)
     return SetManifest(
         fingerprint=plan.fingerprint.whole,
         parts=dict(plan.fingerprint.parts),
@@ -138,7 +138,7 @@ def _quarantined(plan: Plan, old: SetManifest, standing: Mapping[str, ShardEntry
     placed = {
         (shard.split, sample.record.key)
         for shard in plan.shards
-        if shard.name in standing
+        if shard.name in standing and not shard.variant
         for sample in shard.samples
     }
     rows += [row for row in old.quarantined if (row.split, row.key) in placed]
@@ -153,7 +153,13 @@ def _planned_shard(shard: PlannedShard) -> ShardManifest:
         members={},
     )
     return ShardManifest(
-        name=shard.name, split=shard.split, inputs=shard.inputs, files=[], samples=table, quarantined=[]
+        name=shard.name,
+        split=shard.split,
+        variant=shard.variant,
+        inputs=shard.inputs,
+        files=[],
+        samples=table,
+        quarantined=[],
     )
 
 
@@ -162,6 +168,7 @@ def _planned_entry(shard: PlannedShard, size: int) -> ShardEntry:
     return ShardEntry(
         name=shard.name,
         split=shard.split,
+        variant=shard.variant,
         inputs=shard.inputs,
         samples=len(shard.samples),
         quarantined=0,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
 from formats.manifest import SetSettings
 from formats.settings import load_settings
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, Unit
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, Unit, VariantsSpec
 from pipeline.render import RENDERER_VERSION
 from pipeline.sources.settings import SourceSettings
 
@@ -19,6 +20,12 @@ class RuntimeSettings(Section):
 
     workers: int = Field(
         0, ge=0, le=1024, description="worker processes; 0: as many as the machine has cores"
+    )
+    engine: Literal["local", "dask"] = Field(
+        "local", description="local: processes of this machine; dask: a Dask cluster"
+    )
+    scheduler: str | None = Field(
+        None, description="with dask: the scheduler's address; null: a cluster made on this machine"
     )
     max_quarantined: Unit = Field(
         0.01, description="share of samples that may be unusable; more fails the build"
@@ -33,6 +40,7 @@ class BuildConfig(Section):
     targets: TargetsSpec = TargetsSpec()
     encoding: EncodingSpec = EncodingSpec()
     layout: LayoutSpec = LayoutSpec()
+    variants: VariantsSpec = VariantsSpec()
     runtime: RuntimeSettings = RuntimeSettings()
 
     @property
@@ -43,6 +51,7 @@ class BuildConfig(Section):
             targets=self.targets,
             encoding=self.encoding,
             layout=self.layout,
+            variants=self.variants if self.variants.count else VariantsSpec(),
             renderer=RENDERER_VERSION,
         )
 

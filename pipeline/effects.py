@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from formats.manifest import SetSettings
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, VariantsSpec
 from pipeline.config import BuildConfig
 from pipeline.render import RENDERER_VERSION
 
@@ -18,13 +18,16 @@ RECORDED: dict[str, Section] = {
     "targets": TargetsSpec(),
     "encoding": EncodingSpec(),
     "layout": LayoutSpec(),
+    "variants": VariantsSpec(count=1, elastic=0.05),
 }
+"""By section, values under which every field has an effect."""
 MADE_AGAIN = {
     "source": "shards of the samples it changes",
     "geometry": "every shard",
     "targets": "every shard",
     "encoding": "every shard",
     "layout": "shards whose samples move",
+    "variants": "shards of variants, those alone that the other set has not",
 }
 """By part of the fingerprint: what a build makes again when it differs."""
 _HEAD = "| field | default | what it decides | part | made again |\n|---|---|---|---|---|"
@@ -84,11 +87,23 @@ def _another(field: FieldInfo) -> Any:
     value = field.default
     if get_origin(field.annotation) is Literal:
         return next(choice for choice in get_args(field.annotation) if choice != value)
-    return tuple(number + 1 for number in value) if isinstance(value, tuple) else value + 1
+    if isinstance(value, tuple):
+        return tuple(_other(inner) for inner in value)
+    return _other(value)
+
+
+def _other(value: Any) -> Any:
+    return f"{value}2" if isinstance(value, str) else value + 1
 
 
 def _idle(section: Section, name: str) -> str:
-    cases = []
+    cases = [
+        f"{other} is 0"
+        for other, field in type(section).model_fields.items()
+        if field.annotation in (int, float)
+        and name in section.model_copy(update={other: 0}).without_effect()
+        and other != name
+    ]
     for other, field in type(section).model_fields.items():
         if get_origin(field.annotation) is not Literal:
             continue

@@ -7,6 +7,7 @@ from formats.fingerprint import sha256
 from formats.manifest import SetSettings
 from formats.placement import place
 from formats.sample import Meta, Points, Sample, Text
+from pipeline.distortion import draw_distortion
 from pipeline.geometry import draw_page, move, spare_reduction
 from pipeline.images import image_size, read_image, reduction_within
 from pipeline.polygons import clean_polygons
@@ -14,8 +15,10 @@ from pipeline.render import render, render_planes
 from pipeline.sources.record import SourceRecord, SourceText
 
 
-def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, max_pixels: int) -> Sample:
-    """Make a page's sample.
+def make_sample(
+    record: SourceRecord, image_sha256: str, settings: SetSettings, max_pixels: int, variant: int = 0
+) -> Sample:
+    """Make a page's sample, or that of one of its variants: 0 is the page as it is.
 
     Raises:
         SampleError: the image cannot be used, now or at any time.
@@ -39,6 +42,13 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
     matrix_23 = placement.to_canvas_23
     cleaned = clean_polygons([text.polygon_V2 for text in record.texts])
     polygons = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
+    image_HWC = draw_page(image_HWC, placement, geometry, reduction)
+    distortion = None
+    if variant:
+        canvas = settings.geometry.canvas
+        distortion = draw_distortion(record.key, variant, settings.variants, canvas, polygons)
+        image_HWC = distortion.draw(image_HWC, settings.geometry.pad_color)
+        polygons = distortion.move(polygons)
     draw = render if settings.encoding.maps == "distance" else render_planes
     rendered = draw(
         polygons,
@@ -54,8 +64,9 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
         source_size=(height, width),
         to_canvas_23=matrix_23,
         texts=tuple(_text(text, polygon_V2, status) for text, polygon_V2, status in texts),
+        variant=None if distortion is None else distortion.record,
     )
-    return Sample(draw_page(image_HWC, placement, geometry, reduction), rendered.maps, meta)
+    return Sample(image_HWC, rendered.maps, meta)
 
 
 def _check_stated(record: SourceRecord, size: tuple[int, int], settings: SetSettings) -> None:

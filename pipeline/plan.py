@@ -4,6 +4,9 @@ Samples are assigned by the hash of their key. A shard holds the keys of one spl
 same bits; one that would hold more than `layout.samples_per_shard` splits in two by the next bit. So a sample
 that is added, changed or removed touches its own shard and, at most, makes it split or merge.
 
+Each variant of a shard's pages is a shard of its own, whose inputs say which variant it is and not how many
+there are: one variant more leaves all others as they stand.
+
 A shard's name ends in the fingerprint of its inputs: a shard of that name that exists is the shard wanted.
 """
 
@@ -14,9 +17,10 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import Any
 
 from formats.fingerprint import Fingerprint, digest_pairs
-from formats.manifest import SetSettings, shard_inputs
+from formats.manifest import SetSettings, shard_inputs, variant_inputs
 from pipeline.sources.record import Annotations, Rejected, SourceRecord
 
 NAME_DIGITS = 12
@@ -33,12 +37,13 @@ class PlannedSample:
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """A shard to have: its name, split, the fingerprint of its inputs, its samples sorted by key."""
+    """A shard to have: its name, split, the fingerprint of its inputs, its samples by key, its variant."""
 
     name: str
     split: str
     inputs: str
     samples: tuple[PlannedSample, ...]
+    variant: int = 0
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,8 @@ class Plan:
 
     @property
     def samples(self) -> int:
-        """Number of samples that are planned, rejected ones not counted."""
-        return sum(len(shard.samples) for shard in self.shards)
+        """Number of pages that are planned, rejected ones not counted, nor their variants."""
+        return sum(len(shard.samples) for shard in self.shards if not shard.variant)
 
 
 def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: SetSettings) -> Plan:
@@ -74,17 +79,26 @@ def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: Set
     for split, members in groupby(samples, key=lambda sample: sample.record.split):
         hashed = [(hashlib.sha256(sample.record.key.encode()).digest(), sample) for sample in members]
         buckets = _buckets(hashed, settings.layout.samples_per_shard)
-        shards += [_shard(parts, split, prefix, bucket) for prefix, bucket in buckets.items()]
+        for variant in range(1 + settings.variants.of(split)):
+            distorted = variant_inputs(settings.variants, variant) if variant else None
+            shards += [_shard(parts, split, prefix, bucket, distorted) for prefix, bucket in buckets.items()]
     shards.sort(key=lambda shard: shard.name)
     return Plan(settings, Fingerprint(parts), tuple(shards), annotations.rejected)
 
 
 def _shard(
-    parts: Mapping[str, str], split: str, prefix: str, samples: Sequence[PlannedSample]
+    parts: Mapping[str, str],
+    split: str,
+    prefix: str,
+    samples: Sequence[PlannedSample],
+    distorted: Mapping[str, Any] | None,
 ) -> PlannedShard:
-    inputs = shard_inputs(parts, split, [(sample.record.key, sample.source) for sample in samples])
+    rows = [(sample.record.key, sample.source) for sample in samples]
+    inputs = shard_inputs(parts, split, rows, distorted)
     digits = inputs.partition(":")[2][:NAME_DIGITS]
-    return PlannedShard(f"{split}-{prefix or 'all'}-{digits}", split, inputs, tuple(samples))
+    variant = int(distorted["number"]) if distorted else 0
+    name = f"{split}-{prefix or 'all'}-{f'v{variant}-' * bool(variant)}{digits}"
+    return PlannedShard(name, split, inputs, tuple(samples), variant)
 
 
 def _buckets(

@@ -76,7 +76,9 @@ def _write(job: ShardJob, place: Path) -> Shard:
     try:
         for planned in shard.samples:
             try:
-                sample = make_sample(planned.record, planned.image_sha256, settings, job.max_pixels)
+                sample = make_sample(
+                    planned.record, planned.image_sha256, settings, job.max_pixels, shard.variant
+                )
             except SampleError as error:
                 quarantined.append(
                     _quarantined(planned.record.key, shard.split, error, planned.record.annotation)
@@ -90,6 +92,7 @@ def _write(job: ShardJob, place: Path) -> Shard:
     manifest = ShardManifest(
         name=shard.name,
         split=shard.split,
+        variant=shard.variant,
         inputs=shard.inputs,
         files=written.files,
         samples=written.samples,
@@ -111,6 +114,7 @@ def shard_entry(manifest: ShardManifest, data: bytes) -> ShardEntry:
     return ShardEntry(
         name=manifest.name,
         split=manifest.split,
+        variant=manifest.variant,
         inputs=manifest.inputs,
         samples=len(manifest.samples.keys),
         quarantined=len(manifest.quarantined),

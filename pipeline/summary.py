@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from formats.manifest import SetManifest
 from formats.wording import counted
 from pipeline.assemble import BuildReport
 
@@ -13,14 +14,19 @@ def summary(report: BuildReport) -> str:
     manifest = report.manifest
     splits = ", ".join(f"{count} {name}" for name, count in sorted(manifest.splits.items()))
     lines = [
-        f"{report.folder}: {counted(sum(manifest.splits.values()), 'sample')} ({splits}) "
-        f"in {counted(len(report.shards), 'shard')}",
+        f"{report.folder}: {counted(sum(manifest.splits.values()), 'sample')} ({splits})"
+        f"{_variants(manifest)} in {counted(len(report.shards), 'shard')}",
         f"  fingerprint  {manifest.fingerprint}",
         f"  made         {_made(report)}",
         f"  texts        {_texts(report.texts)}",
         f"  bytes        {_bytes(report)}",
     ]
     return "\n".join(lines + _quarantined(report))
+
+
+def _variants(manifest: SetManifest) -> str:
+    distorted = manifest.stored - sum(manifest.splits.values())
+    return f" and {distorted} distorted variants of them" if distorted else ""
 
 
 def _made(report: BuildReport) -> str:
@@ -53,7 +59,7 @@ def _texts(texts: Counter[str]) -> str:
 
 
 def _bytes(report: BuildReport) -> str:
-    samples = max(sum(report.manifest.splits.values()), 1)
+    samples = max(report.manifest.stored, 1)
     members = report.bytes_by_member
     image, meta = members.pop("image", 0), members.pop("meta", 0)
     maps = sum(members.values())

@@ -76,10 +76,15 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def prepare_thread() -> None:
+    """Keep OpenCV to the one thread that called it: there are as many jobs as cores."""
+    cv2.setNumThreads(1)
+
+
 def _prepare_worker() -> None:
     """Leave Ctrl-C to the parent, die with it, and keep to one core."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.setNumThreads(1)
+    prepare_thread()
     if sys.platform == "linux":
         # At once: a worker that outlives its parent could write into the next build.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.fingerprint import PARTS
+from formats.fingerprint import OPTIONAL_PARTS, PARTS
 from formats.settings import parse_yaml
 from pipeline.config import BuildConfig
 from pipeline.effects import FieldEffect, effects, effects_table
@@ -34,9 +34,10 @@ def test_the_table_of_fields_is_that_of_the_code() -> None:
 def test_effects_are_found_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     found: dict[str, FieldEffect] = {effect.field: effect for effect in effects()}
     assert len(found) == sum(len(info.annotation.model_fields) for info in BuildConfig.model_fields.values())  # type: ignore[union-attr]
-    assert {part for effect in found.values() for part in effect.parts} == set(PARTS)
+    assert {part for effect in found.values() for part in effect.parts} == {*PARTS, *OPTIONAL_PARTS}
     assert found["targets.min_size"].idle == "small_text is keep"
     assert found["encoding.jpeg_quality"].idle == "image is lz4 or raw"
+    assert found["variants.elastic_spacing"].idle == "count is 0; elastic is 0"
     assert found["runtime.workers"].parts == ()
     assert all(effect.description for effect in found.values())
     monkeypatch.setattr("formats.manifest.semantic", lambda section: {})

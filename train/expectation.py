@@ -10,14 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from formats.errors import StaleError, UsageError
-from formats.fingerprint import PARTS
-from formats.manifest import SetManifest, SetSettings
+from formats.fingerprint import differing_parts
+from formats.manifest import SECTIONS, SetManifest, SetSettings
 from formats.places import Place
 from formats.set_diff import compare_settings
 from formats.settings import read_yaml, validate_settings
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, semantic
+from formats.spec import (
+    EncodingSpec,
+    GeometrySpec,
+    LayoutSpec,
+    Section,
+    TargetsSpec,
+    VariantsSpec,
+    semantic,
+)
 
-SECTIONS = ("geometry", "targets", "encoding", "layout")
 NOT_RECORDED = ("source", "runtime")
 """Sections of a build configuration of which a set records nothing but what they gave."""
 
@@ -29,6 +36,7 @@ class BuildSections(Section):
     targets: TargetsSpec = TargetsSpec()
     encoding: EncodingSpec = EncodingSpec()
     layout: LayoutSpec = LayoutSpec()
+    variants: VariantsSpec = VariantsSpec()
 
 
 def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, folder: Place) -> None:
@@ -57,9 +65,12 @@ def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, f
 
 def recorded_settings(manifest: SetManifest) -> dict[str, Any]:
     """Return everything a set's manifest says of its making, by dotted name."""
-    settings = manifest.settings.model_dump(mode="json")
-    fields = {f"{section}.{name}": value for section in SECTIONS for name, value in settings[section].items()}
-    return {"fingerprint": manifest.fingerprint, "renderer": settings["renderer"], **fields}
+    fields = {
+        f"{section}.{name}": value
+        for section in SECTIONS
+        for name, value in getattr(manifest.settings, section).model_dump(mode="json").items()
+    }
+    return {"fingerprint": manifest.fingerprint, "renderer": manifest.settings.renderer, **fields}
 
 
 def settings_of(path: Path) -> dict[str, Any]:
@@ -151,9 +162,9 @@ def check_same_set(manifest: SetManifest, began_with: Mapping[str, Any], folder:
     changes = [c for c in compare_settings(settings, manifest.settings) if c.part is not None]
     expected, found = {c.field: c.a for c in changes}, {c.field: c.b for c in changes}
     named = {change.part for change in changes}
-    for part in PARTS:
-        if part not in named and began_with["parts"][part] != manifest.parts[part]:
-            expected[part], found[part] = began_with["parts"][part], manifest.parts[part]
+    for part in differing_parts(began_with["parts"], manifest.parts):
+        if part not in named:
+            expected[part], found[part] = began_with["parts"].get(part), manifest.parts.get(part)
     raise StaleError(
         f"the set in {folder} is not the one this run began with",
         expected=_listed(expected),

@@ -85,7 +85,7 @@ class Experiment:
     def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
-        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage)
+        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage, variants=True)
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio

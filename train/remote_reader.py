@@ -66,9 +66,9 @@ class RemoteReader:
         self._plan: _Plan | None = None
         self.fault: DamageError | None = None
 
-    def open(self, folder: Place, splits: Sequence[str] | None = None) -> ShardSet:
+    def open(self, folder: Place, splits: Sequence[str] | None = None, *, variants: bool = False) -> ShardSet:
         """Open a set that is read by this reader."""
-        opened = ShardSet(folder, splits, read=self)
+        opened = ShardSet(folder, splits, variants=variants, read=self)
         self._records = {
             column.path.url: shard.files[str(column.path)]
             for shard in opened.shards
@@ -187,17 +187,17 @@ class RemoteReader:
 
 
 def open_set(
-    shards: Place, splits: Sequence[str], settings: StorageSettings
+    shards: Place, splits: Sequence[str], settings: StorageSettings, *, variants: bool = False
 ) -> tuple[ShardSet, RemoteReader | None]:
-    """Open splits of a set; one in object storage with a reader of its own.
+    """Open splits of a set, on demand with their variants; one in object storage with a reader of its own.
 
     Raises:
         TextshardsError: see `formats.shards.ShardSet`.
     """
     if not isinstance(shards, RemotePath):
-        return ShardSet(shards, splits), None
+        return ShardSet(shards, splits, variants=variants), None
     reader = RemoteReader(settings, settings.open_cache())
-    return reader.open(shards, splits), reader
+    return reader.open(shards, splits, variants=variants), reader
 
 
 class _Plan:

@@ -29,6 +29,7 @@ from train.decode import Decoder
 from train.order import Numbers, Order
 from train.remote_reader import RemoteReader
 from train.shard_hashes import ShardHashes
+from train.versions import Versions
 
 MEMBERS_NOT_READ = ("meta",)
 Verify = Literal["shards", "members"]
@@ -94,8 +95,9 @@ class _Pending:
 class Stream:
     """Batches of a set, epoch by epoch.
 
-    With `augment`, crops in the order of a full permutation by (seed, epoch); without, whole pages as stored
-    in the order of the set, for evaluation. See `train.order` for what processes share and `train.augment`
+    With `augment`, crops in the order of a full permutation by (seed, epoch), of one variant of each page
+    where the set was opened with them (train/versions.py); without, whole pages as stored in the order of the
+    set, for evaluation. See `train.order` for what processes share and `train.augment`
     for what is drawn. Memory: (prefetch + 1) batches, the decoded page and planes of each thread, the cache.
 
     OpenCV is told to use one thread a call, in the whole process: the threads here do better.
@@ -126,7 +128,7 @@ class Stream:
         self.statistics = Statistics()
         self._set = shard_set
         self._order = Order(
-            len(shard_set),
+            len(shard_set) if augment is None else shard_set.pages,
             shard_set.manifest.fingerprint,
             seed=seed,
             batch_size=settings.batch_size,
@@ -134,12 +136,13 @@ class Stream:
             drop_last=settings.drop_last,
             rank=rank,
             world=world,
-            shards=shard_set.starts if settings.shuffle == "shards" else None,
+            shards=_page_starts(shard_set) if settings.shuffle == "shards" else None,
             window=settings.shuffle_window,
         )
         self._decoder = Decoder(
             shard_set, crop=settings.crop, augment=augment, seed=seed, cache_bytes=settings.cache_mb << 20
         )
+        self._versions = Versions(shard_set, seed) if augment is not None else None
         self._slots: list[Slot] = []
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
         # Files that come from storage are hashed as they arrive (train.remote_reader).
@@ -210,7 +213,8 @@ class Stream:
         order = self._order.epoch(epoch)
         reader = self._set.read if isinstance(self._set.read, RemoteReader) else None
         if reader is not None:
-            reader.plan(self._set, self._order.share_from(order, start), self._read_members)
+            coming = self._chosen(self._order.share_from(order, start), epoch)
+            reader.plan(self._set, coming, self._read_members)
         free, pending = list(self._memory()), deque[_Pending]()
         pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
         position = start
@@ -238,12 +242,15 @@ class Stream:
     def _begin(
         self, pool: ThreadPoolExecutor, slot: Slot, order: Numbers, epoch: int, position: int
     ) -> _Pending:
-        numbers = tuple(self._order.share(order, position).tolist())
-        everybody = self._order.batch(order, position).tolist()
+        numbers = tuple(self._chosen(self._order.share(order, position), epoch).tolist())
+        everybody = self._chosen(self._order.batch(order, position), epoch).tolist()
         self._hashes.ask(self._set.locate(number)[0].name for number in everybody)
         slot.wait_until_free()
         rows = [pool.submit(self._decoder, slot, row, number, epoch) for row, number in enumerate(numbers)]
         return _Pending(slot, numbers, position, rows)
+
+    def _chosen(self, pages: Numbers, epoch: int) -> Numbers:
+        return pages if self._versions is None else self._versions.chosen(pages, epoch)
 
     def _finish(self, pending: _Pending) -> Batch:
         started = time.perf_counter()
@@ -254,3 +261,8 @@ class Stream:
         self.statistics.cached += len(pending.numbers) - len(read)
         self.statistics.bytes_read += sum(self._set.stored_bytes(number, self._members) for number in read)
         return Batch.of(pending.slot, pending.numbers, pending.position)
+
+
+def _page_starts(shard_set: ShardSet) -> Numbers:
+    """Return the first number of each shard of pages as they are, and the number of pages."""
+    return shard_set.starts[shard_set.starts <= shard_set.pages]

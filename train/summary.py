@@ -72,7 +72,7 @@ def describe(experiment: Experiment) -> str:
     config, manifest = experiment.config, experiment.manifest
     settings, trainer = manifest.settings, config.trainer
     H, W = settings.geometry.canvas
-    learnt = f"{len(experiment.train_set)} pages to learn from ({', '.join(config.data.train)})"
+    learnt = f"{experiment.train_set.pages} pages to learn from ({', '.join(config.data.train)})"
     evaluated = "none to evaluate on"
     if experiment.validation is not None:
         evaluated = f"{len(experiment.validation.shard_set)} to evaluate on ({config.data.val})"

@@ -8,10 +8,15 @@ import pytest
 from pydantic import ValidationError
 
 from formats.manifest import SetSettings
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, VariantsSpec, semantic
 
 PLAIN = SetSettings(
-    geometry=GeometrySpec(), targets=TargetsSpec(), encoding=EncodingSpec(), layout=LayoutSpec(), renderer=1
+    geometry=GeometrySpec(),
+    targets=TargetsSpec(),
+    encoding=EncodingSpec(),
+    layout=LayoutSpec(),
+    variants=VariantsSpec(count=1, elastic=0.05),
+    renderer=1,
 )
 CHANGED: dict[str, dict[str, Any]] = {
     "geometry": {
@@ -40,6 +45,18 @@ CHANGED: dict[str, dict[str, Any]] = {
         "zstd_level": 2,
     },
     "layout": {"samples_per_shard": 255},
+    "variants": {
+        "count": 2,
+        "seed": 1,
+        "splits": ("train", "extra"),
+        "perspective": 0.1,
+        "shear": 0.1,
+        "stretch": (0.9, 1.1),
+        "elastic": 0.1,
+        "elastic_spacing": 64,
+        "blur": (0.0, 1.0),
+        "jpeg": (60, 90),
+    },
 }
 CASES = [(section, field) for section, fields in CHANGED.items() for field in fields]
 
@@ -74,6 +91,7 @@ def test_renderer_belongs_to_the_targets() -> None:
     [
         ("targets", {"small_text": "keep"}, "min_size", 3.0),
         ("encoding", {"image": "raw"}, "jpeg_quality", 50),
+        ("variants", {"elastic": 0.0}, "elastic_spacing", 50),
     ],
 )
 def test_field_without_effect_touches_nothing(
@@ -98,11 +116,21 @@ def test_field_without_effect_touches_nothing(
         ("encoding", {"container": "zarr", "image": "lz4"}, "use image jpeg or raw"),
         ("encoding", {"zstd": 3}, "Extra inputs"),
         ("layout", {"samples_per_shard": 0}, "greater than"),
+        ("variants", {"stretch": (1.2, 0.8)}, "stretch is from-to"),
+        ("variants", {"elastic": 0.2}, "less than"),
     ],
 )
 def test_impossible_settings(section: str, fields: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValidationError, match=problem):
         with_fields(section, **fields)
+
+
+def test_without_variants_there_is_no_trace_of_them() -> None:
+    none = PLAIN.model_copy(update={"variants": VariantsSpec()})
+    assert b"variants" not in none.dump() and "variants" not in none.part_digests()
+    idle = none.model_copy(update={"variants": VariantsSpec(seed=5, blur=(1.0, 2.0))})
+    assert idle.dump() == none.dump() and idle.part_digests() == none.part_digests()
+    assert SetSettings.model_validate_json(PLAIN.dump()) == PLAIN
 
 
 def test_settings_are_frozen() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from made_pages import made_config, made_pages
 
-from formats.fingerprint import PARTS
+from formats.fingerprint import OPTIONAL_PARTS, PARTS
 from formats.settings import validate_settings
 from pipeline.assemble import plan_set
 from pipeline.config import BuildConfig
@@ -53,8 +53,27 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
         "zstd_level": (3, ("encoding",)),
     },
     "layout": {"samples_per_shard": (5, ("layout",))},
-    "runtime": {"workers": (2, ()), "max_quarantined": (0.5, ())},
+    "variants": {
+        "count": (3, ("variants",)),
+        "seed": (1, ("variants",)),
+        "splits": (["train", "test"], ("variants",)),
+        "perspective": (0.1, ("variants",)),
+        "shear": (0.1, ("variants",)),
+        "stretch": ([0.9, 1.1], ("variants",)),
+        "elastic": (0.1, ("variants",)),
+        "elastic_spacing": (64, ("variants",)),
+        "blur": ([0.0, 1.0], ("variants",)),
+        "jpeg": ([60, 90], ("variants",)),
+    },
+    "runtime": {
+        "engine": ("dask", ()),
+        "scheduler": ("tcp://127.0.0.1:8786", ()),
+        "workers": (2, ()),
+        "max_quarantined": (0.5, ()),
+    },
 }
+BASE: dict[str, dict[str, object]] = {"variants": {"count": 2, "elastic": 0.05}}
+"""Under these, every field has an effect."""
 FIELDS = [(section, field) for section, fields in CHANGES.items() for field in fields]
 
 
@@ -84,12 +103,14 @@ def test_a_field_changes_exactly_its_parts(tmp_path: Path, pages: Path, section:
     if value == "OTHER ROOT":
         value = str(made_pages(tmp_path / "other", 5))
     (pages / "copy_of_list.txt").write_bytes((pages / "train_list.txt").read_bytes())
-    plain, changed = planned(pages, tmp_path), planned(pages, tmp_path, **{section: {field: value}})
+    base = BASE.get(section, {})
+    plain = planned(pages, tmp_path, **({section: base} if base else {}))
+    changed = planned(pages, tmp_path, **{section: {**base, field: value}})
     assert plain.fingerprint.differing(changed.fingerprint) == parts
     assert (plain.fingerprint.whole == changed.fingerprint.whole) == (not parts)
     stored = [part for part in parts if part != "layout"]
     assert ({shard.name for shard in plain.shards} == {shard.name for shard in changed.shards}) == (
-        not stored and section != "layout"
+        (not stored and section != "layout") or field == "splits"  # there is no page of the other split
     )
 
 
@@ -98,6 +119,20 @@ def test_fields_without_effect_are_in_no_part(tmp_path: Path, pages: Path) -> No
     assert raw.fingerprint == planned(pages, tmp_path, encoding={"image": "raw"}).fingerprint
     keep = planned(pages, tmp_path, targets={"small_text": "keep", "min_size": 20})
     assert keep.fingerprint == planned(pages, tmp_path, targets={"small_text": "keep"}).fingerprint
+
+
+def test_variants_leave_pages_as_they_are_and_each_other_alone(tmp_path: Path, pages: Path) -> None:
+    none, one, two = (planned(pages, tmp_path, variants={"count": count}) for count in range(3))
+    names = [{shard.name for shard in plan.shards} for plan in (none, one, two)]
+    assert names[0] < names[1] < names[2]
+    assert none.samples == two.samples == 5
+    assert none.fingerprint == planned(pages, tmp_path).fingerprint
+    assert set(none.fingerprint.parts) == set(PARTS)
+    assert none.fingerprint.differing(two.fingerprint) == ("variants",)
+    blurred = planned(pages, tmp_path, variants={"count": 2, "blur": [1.0, 2.0]})
+    assert names[2] & {shard.name for shard in blurred.shards} == names[0]
+    other = planned(pages, tmp_path, variants={"count": 2, "splits": ["other"]})
+    assert {shard.name for shard in other.shards} == names[0]
 
 
 @pytest.mark.parametrize("what", ["image byte", "coordinate", "ignore flag"])
@@ -134,6 +169,7 @@ def test_order_on_disk_locale_and_time_zone_change_nothing(
 
 
 def test_parts_are_the_declared_ones() -> None:
-    assert {part for fields in CHANGES.values() for _, parts in fields.values() for part in parts} == set(
-        PARTS
-    )
+    assert {part for fields in CHANGES.values() for _, parts in fields.values() for part in parts} == {
+        *PARTS,
+        *OPTIONAL_PARTS,
+    }

