@@ -40,12 +40,15 @@ def encode_image(image_HWC: Bytes, encoding: EncodingSpec) -> bytes:
 def decode_image(payload: Payload, encoding: EncodingSpec, out_HWC: Bytes) -> None:
     """Decode an image into a C-contiguous (H, W, 3) uint8 array; releases the GIL.
 
+    A JPEG can also be decoded into (H, W, 4): the same colours, and a fourth channel of no meaning.
+
     Raises:
         DamageError: not an image of that encoding and size.
     """
     try:
         if encoding.image == "jpeg":
-            decoded = simplejpeg.decode_jpeg(payload, buffer=out_HWC)
+            channels = "RGBX" if out_HWC.shape[2] == 4 else "RGB"
+            decoded = simplejpeg.decode_jpeg(payload, channels, buffer=out_HWC)
             if decoded.shape != out_HWC.shape:
                 raise ValueError(f"an image of {decoded.shape[:2]} pixels")
         elif encoding.image == "lz4":

@@ -7,15 +7,29 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 from tqdm import tqdm
 
 from formats.disk import disk_error
 from formats.errors import TextshardsError
+from formats.places import Place, place
 
 INTERRUPTED = 130
+
+
+class PlaceType(click.ParamType[Place]):
+    """A word of a command line that names a folder or a URL; see `formats.places.place`."""
+
+    name = "folder or URL"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Place:  # noqa: ARG002
+        """Return the place."""
+        return place(value)
+
+
+PLACE = PlaceType()
 
 
 def run_command(command: click.Command, name: str | None = None) -> NoReturn:

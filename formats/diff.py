@@ -13,7 +13,7 @@ import click
 
 from formats.commands import run_command, tell_error
 from formats.diff_text import Compared, as_json, human_text
-from formats.errors import SetError
+from formats.errors import SetError, StorageError
 from formats.manifest import (
     SET_MANIFEST,
     SHARD_FOLDER,
@@ -24,8 +24,11 @@ from formats.manifest import (
     read_set_manifest,
     read_shard_manifest,
 )
+from formats.places import Place, is_url
+from formats.places import place as parse_place
 from formats.provenance import build_rate, compare_provenance, read_provenance
-from formats.remote import RemoteSet, is_url
+from formats.remote import RemoteSet
+from formats.remote_set import OpenedManifests
 from formats.set_diff import Side, compare
 
 
@@ -41,13 +44,15 @@ class LoadedSet:
     """
 
     manifest: SetManifest
-    folder: Path | None
+    folder: Place | None
     provenance: dict[str, Any] | None
-    remote: RemoteSet | None = None
+    remote: RemoteSet | OpenedManifests | None = None
 
     def load_shard(self, entry: ShardEntry) -> ShardManifest:
         """Read the manifest of one of its shards."""
         assert self.folder is not None
+        if isinstance(self.remote, OpenedManifests):
+            return self.remote.shard(entry)
         if self.remote is not None:
             self.remote.fetch(entry.manifest.path)
         return read_shard_manifest(self.folder, entry)
@@ -72,7 +77,7 @@ def main(a: str, b: str, to_json: bool) -> int:
     """
     try:
         compared = compare_paths(a, b)
-    except SetError as error:
+    except (SetError, StorageError) as error:
         tell_error(error)
         return 2
     click.echo(json.dumps(as_json(compared), indent=1) if to_json else human_text(compared))
@@ -118,8 +123,18 @@ def load_place(place: str, scratch: Path) -> LoadedSet:
     """
     if not is_url(place):
         return load_set(Path(place))
+    if not place.startswith(("http://", "https://")):
+        return _load_stored(place)
     remote = RemoteSet(place, scratch)
     return LoadedSet(read_set_manifest(scratch), scratch, read_provenance(scratch), remote)
+
+
+def _load_stored(url: str) -> LoadedSet:
+    folder, _, name = url.rpartition("/")
+    named = name.endswith(".json")
+    stored = parse_place(folder if named else url)
+    opened = OpenedManifests(stored, name if named else SET_MANIFEST)
+    return LoadedSet(opened.manifest, stored, read_provenance(stored), opened)
 
 
 def load_set(path: Path) -> LoadedSet:

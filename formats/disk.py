@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from formats.errors import TextshardsError, UsageError
+from formats.places import Place
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 
 @contextmanager
-def writing(place: Path) -> Iterator[None]:
+def writing(place: Place) -> Iterator[None]:
     """Turn what the system says while files are written at a place into one error that names it.
 
     Raises:
@@ -26,7 +27,7 @@ def writing(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise disk_error(error, place) from None
+        raise disk_error(error, place if isinstance(place, Path) else None) from None
 
 
 def disk_error(error: OSError, place: Path | None = None) -> TextshardsError:

@@ -5,9 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
+from formats.redaction import redacted
+
 
 class TextshardsError(Exception):
     """A fault with a remedy. Command lines print it without a traceback and end with `exit_code`.
+
+    Printed, it shows no user, password or signed query of a URL in it.
 
     Args:
         thing: what the error is about: a file, a field, a sample's key.
@@ -32,7 +36,8 @@ class TextshardsError(Exception):
 
     def __str__(self) -> str:
         rows = (("expected", self.expected), ("found", self.found), ("next step", self.next_step))
-        return "\n".join([self.thing, *(f"  {name + ':':<11}{text}" for name, text in rows if text)])
+        text = "\n".join([self.thing, *(f"  {name + ':':<11}{text}" for name, text in rows if text)])
+        return redacted(text)
 
 
 class UsageError(TextshardsError):
@@ -59,3 +64,13 @@ class DamageError(SetError):
 
 class StaleError(SetError):
     """A set that was made under another configuration than the one expected."""
+
+
+class StorageError(TextshardsError):
+    """Object storage that does not answer, or answers with a fault; what is stored may be whole."""
+
+
+class AccessError(StorageError):
+    """Object storage that is not there, or not open to the keys at hand."""
+
+    exit_code = 2

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from formats.codecs import member_names
 from formats.commands import Progress
@@ -26,7 +26,9 @@ from formats.manifest import (
     shard_inputs,
     source_part,
 )
+from formats.places import Place, RemotePath
 from formats.problems import Problem
+from formats.remote_set import REQUESTS, read_each
 from formats.storage import PARTIAL, inside
 
 
@@ -38,13 +40,13 @@ class LoadedShards:
     problems: list[Problem]
 
 
-def load_shards(folder: Path, manifest: SetManifest) -> LoadedShards:
+def load_shards(folder: Place, manifest: SetManifest) -> LoadedShards:
     """Read every shard's manifest that a set names and check it against its entry there."""
     loaded = LoadedShards({}, [])
-    for entry in manifest.shards:
+    for entry, read in zip(manifest.shards, read_each(folder, manifest.shards), strict=True):
         path = entry.manifest.path
         try:
-            data = inside(folder, path).read_bytes()
+            data = read()
         except OSError as error:
             loaded.problems.append(_unreadable(entry.manifest, error))
             continue
@@ -62,7 +64,7 @@ def load_shards(folder: Path, manifest: SetManifest) -> LoadedShards:
     return loaded
 
 
-def check_files(folder: Path, files: Sequence[FileRecord], shown: Progress) -> list[Problem]:
+def check_files(folder: Place, files: Sequence[FileRecord], shown: Progress) -> list[Problem]:
     """Check the size and the SHA-256 of files, on all cores."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         problems = []
@@ -72,20 +74,36 @@ def check_files(folder: Path, files: Sequence[FileRecord], shown: Progress) -> l
     return problems
 
 
-def check_sizes(folder: Path, files: Iterable[FileRecord]) -> list[Problem]:
+def hash_file(path: Place) -> str:
+    """Return the SHA-256 of a file or an object, in hexadecimal, read piece by piece.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if not isinstance(path, RemotePath):
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    whole = hashlib.sha256()
+    for piece in path.pieces():
+        whole.update(piece)
+    return whole.hexdigest()
+
+
+def check_sizes(folder: Place, files: Iterable[FileRecord]) -> list[Problem]:
     """Check that files are there and of their size: what can be told without reading them."""
-    problems = (_check(folder, record, hashed=False) for record in files)
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        each = pool.map if isinstance(folder, RemotePath) else map
+        problems = list(each(lambda record: _check(folder, record, hashed=False), files))
     return [problem for problem in problems if problem is not None]
 
 
-def _check(folder: Path, record: FileRecord, *, hashed: bool = True) -> Problem | None:
+def _check(folder: Place, record: FileRecord, *, hashed: bool = True) -> Problem | None:
     try:
         path = inside(folder, record.path)
         size = path.stat().st_size
         if size != record.bytes or not hashed:
             return _differs(record, size, record.sha256)
-        with path.open("rb") as file:
-            return _differs(record, size, hashlib.file_digest(file, "sha256").hexdigest())
+        return _differs(record, size, hash_file(path))
     except OSError as error:
         return _unreadable(record, error)
     except SetError as error:
@@ -108,7 +126,7 @@ def _unreadable(record: FileRecord, error: OSError) -> Problem:
     return Problem("damaged", record.path, None, "a file that can be read", error.strerror or str(error))
 
 
-def extra_files(folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]) -> Iterator[Problem]:
+def extra_files(folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest]) -> Iterator[Problem]:
     """Find files in the folder of shards that no manifest names, and half-written ones anywhere.
 
     Files of a shard whose manifest cannot be read are not called extra.
@@ -116,17 +134,24 @@ def extra_files(folder: Path, manifest: SetManifest, shards: dict[str, ShardMani
     known = {entry.manifest.path for entry in manifest.shards}
     known |= {file.path for shard in shards.values() for file in shard.files}
     unread = {entry.name for entry in manifest.shards} - set(shards)
-    for path in sorted((folder / SHARD_FOLDER).rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        shard = path.relative_to(folder / SHARD_FOLDER).parts[0].rpartition(".")[0]
-        if not path.is_dir() and name not in known and shard not in unread:
+    for name in _files_of_shards(folder):
+        shard = PurePosixPath(name).parts[1].rpartition(".")[0]
+        if name not in known and shard not in unread:
             yield Problem("extra", name)
-    for path in sorted(folder.glob(f"*{PARTIAL}")):
-        yield Problem("extra", path.name)
+    if not isinstance(folder, RemotePath):  # an object is never half-written
+        for path in sorted(folder.glob(f"*{PARTIAL}")):
+            yield Problem("extra", path.name)
+
+
+def _files_of_shards(folder: Place) -> list[str]:
+    if isinstance(folder, RemotePath):
+        return sorted(str(path.relative_to(folder)) for path in (folder / SHARD_FOLDER).rglob("*"))
+    paths = sorted((folder / SHARD_FOLDER).rglob("*"))
+    return [path.relative_to(folder).as_posix() for path in paths if not path.is_dir()]
 
 
 def check_manifests(
-    folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]
+    folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest]
 ) -> Iterator[Problem]:
     """Check what the manifests say against each other and against the settings."""
     for entry in manifest.shards:
@@ -168,7 +193,7 @@ def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest)
             yield Problem("inconsistent", entry.manifest.path, None, f"{name} {expected}", str(found))
 
 
-def _check_quarantine(folder: Path, manifest: SetManifest) -> Iterator[Problem]:
+def _check_quarantine(folder: Place, manifest: SetManifest) -> Iterator[Problem]:
     path = folder / QUARANTINE
     if path.exists() and path.read_bytes() != b"".join(row.dump() + b"\n" for row in manifest.quarantined):
         expected = f"the {len(manifest.quarantined)} rows of {SET_MANIFEST}"

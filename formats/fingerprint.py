@@ -12,15 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import rfc8785
+from formats.canonical_json import canonical
+
+__all__ = ["PARTS", "SCHEME", "Fingerprint", "canonical", "digest", "digest_pairs", "sha256"]
 
 SCHEME = "sha256-ts1"
 PARTS = ("source", "geometry", "targets", "encoding", "layout")
-
-
-def canonical(value: Any) -> bytes:
-    """Return the one JSON text of a value (RFC 8785: sorted keys, shortest numbers, UTF-8)."""
-    return rfc8785.dumps(value)
 
 
 def digest(value: Any) -> str:

@@ -14,14 +14,14 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from operator import add
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from formats.errors import DamageError, SetError
 from formats.fingerprint import PARTS, Fingerprint, canonical, digest, digest_pairs, sha256
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
+from formats.places import Place, RemotePath
+from formats.spec import AS_RECORDED, EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, semantic
 from formats.storage import inside, missing_file
 
 FORMAT_VERSION = 1
@@ -46,7 +46,7 @@ class Record(BaseModel):
 
     def dump(self) -> bytes:
         """Return the canonical JSON text."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical(self.model_dump(mode="json", context=AS_RECORDED))
 
 
 class FileRecord(Record):
@@ -200,6 +200,11 @@ class SetManifest(Sealed):
         return self
 
 
+def named_manifest(manifest: SetManifest) -> str:
+    """Return the name of a set's manifest in object storage, beside the pointer `manifest.json`."""
+    return f"manifest-{manifest.fingerprint.partition(':')[2]}.json"
+
+
 def shard_inputs(parts: Mapping[str, str], split: str, samples: list[tuple[str, str]]) -> str:
     """Return the fingerprint of everything that decides a shard's bytes.
 
@@ -289,34 +294,36 @@ def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manife
         ) from None
 
 
-def read_set_manifest(folder: Path) -> SetManifest:
+def read_set_manifest(folder: Place, name: str = SET_MANIFEST) -> SetManifest:
     """Read the manifest of the set in a folder.
 
     Raises:
         SetError: there is none, or it is of another format or version.
         DamageError: it is damaged.
     """
-    path = folder / SET_MANIFEST
+    path = folder / name
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _no_set(folder, error) from None
+        raise _no_set(folder, name, error) from None
     return load_set_manifest(data, str(path))
 
 
-def _no_set(folder: Path, error: OSError) -> SetError:
+def _no_set(folder: Place, name: str, error: OSError) -> SetError:
     partial = (folder / SHARD_FOLDER).is_dir()
-    below = sorted(str(path.parent) for path in folder.glob(f"*/{SET_MANIFEST}"))
+    # Of folders only: a listing of a bucket may be long.
+    listed = [] if isinstance(folder, RemotePath) else folder.glob(f"*/{SET_MANIFEST}")
+    below = sorted(str(path.parent) for path in listed)
     build = f"run python -m pipeline.build --config FILE --out {folder}"
     return SetError(
         f"no set of shards in {folder}",
-        expected=SET_MANIFEST,
+        expected=name,
         found="an unfinished build" if partial else (error.strerror or str(error)),
         next_step=f"did you mean {' or '.join(below[:3])}?" if below and not partial else build,
     )
 
 
-def read_shard_manifest(folder: Path, entry: ShardEntry) -> ShardManifest:
+def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:
     """Read the manifest of a shard that a set's manifest names, and check that it is the one meant.
 
     Raises:
@@ -328,18 +335,28 @@ def read_shard_manifest(folder: Path, entry: ShardEntry) -> ShardManifest:
         data = path.read_bytes()
     except OSError as error:
         raise missing_file(path, error) from None
+    return check_shard_manifest(data, entry, str(path))
+
+
+def check_shard_manifest(data: bytes, entry: ShardEntry, name: str) -> ShardManifest:
+    """Parse a shard's manifest, and check that it is the one that its entry means.
+
+    Raises:
+        SetError: of another format or a newer version.
+        DamageError: it is another than was written.
+    """
     if len(data) != entry.manifest.bytes or sha256(data) != entry.manifest.sha256:
         raise DamageError(
-            str(path),
+            name,
             expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
             found=f"{len(data)} bytes of another content",
             next_step=REPAIR,
         )
-    shard = load_shard_manifest(data, str(path))
+    shard = load_shard_manifest(data, name)
     told = (entry.name, entry.split, entry.inputs, entry.samples)
     if told != (shard.name, shard.split, shard.inputs, len(shard.samples.keys)):
         raise DamageError(
-            str(path),
+            name,
             expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
             found=f"shard {shard.name} of {len(shard.samples.keys)} samples",
             next_step=REPAIR,

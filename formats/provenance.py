@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from formats.manifest import PROVENANCE
+from formats.places import Place
 
 _IN_MANIFEST = ("geometry", "targets", "encoding", "layout")
 
@@ -29,7 +29,7 @@ class ProvenanceChange:
     b: Any
 
 
-def read_provenance(folder: Path) -> dict[str, Any] | None:
+def read_provenance(folder: Place) -> dict[str, Any] | None:
     """Return what `provenance.json` in a set's folder records; None where it is absent or unreadable."""
     try:
         record = json.loads((folder / PROVENANCE).read_bytes())

@@ -1,15 +1,16 @@
-"""Manifests of a set at a URL, fetched into a scratch folder as they are asked for."""
+"""Manifests of a set on a web server, fetched into a scratch folder as they are asked for."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from urllib.request import urlopen
 
-from formats.errors import SetError, UsageError
+from formats.errors import SetError
 from formats.manifest import PROVENANCE, SET_MANIFEST
+from formats.redaction import redacted
 from formats.storage import inside
 
 SECONDS = 30
@@ -17,13 +18,8 @@ LARGEST = 1 << 30
 """No manifest is larger; what is, is not fetched to its end."""
 
 
-def is_url(place: str) -> bool:
-    """Tell whether a place is a URL and no path."""
-    return "://" in place
-
-
 class RemoteSet:
-    """The manifests of a set that lies at a URL: http, https, or whatever fsspec and its plug-ins read.
+    """The manifests of a set that a web server gives, by http or https; for object storage see places.py.
 
     Args:
         url: of the set's folder, or of its manifest.
@@ -31,7 +27,6 @@ class RemoteSet:
 
     Raises:
         SetError: there is no manifest to be had.
-        UsageError: nothing installed reads such a URL.
     """
 
     def __init__(self, url: str, scratch: Path) -> None:
@@ -66,7 +61,7 @@ class RemoteSet:
 
 def _absent(url: str, found: str) -> SetError:
     return SetError(
-        url,
+        redacted(url),
         expected="a file of a set, as its manifest names it",
         found=found,
         next_step="check the address, and that the server lets you read it",
@@ -74,20 +69,6 @@ def _absent(url: str, found: str) -> SetError:
 
 
 def _read(url: str) -> bytes:
-    if urlsplit(url).scheme in ("http", "https"):
-        with urlopen(url, timeout=SECONDS) as answer:
-            data: bytes = answer.read(LARGEST)
-            return data
-    try:
-        import fsspec  # a plug-in for storage, not needed for local sets
-
-        with fsspec.open(url, "rb") as file:
-            stored: bytes = file.read(LARGEST)
-            return stored
-    except ImportError as error:
-        raise UsageError(
-            url,
-            expected="http or https, or fsspec with a plug-in for this kind of storage",
-            found=str(error),
-            next_step="pip install fsspec and its plug-in (s3fs for s3://, gcsfs for gs://)",
-        ) from None
+    with urlopen(url, timeout=SECONDS) as answer:
+        data: bytes = answer.read(LARGEST)
+        return data

@@ -13,6 +13,7 @@ from formats.codecs import decode_meta, encode_meta
 from formats.errors import TextshardsError
 from formats.levels import offset_level, read_tables
 from formats.manifest import SetSettings, ShardManifest
+from formats.places import name_below
 from formats.problems import Problem
 from formats.sample import STATUSES, DistanceMaps, Meta, Points, StoredMaps, TargetMaps, Text
 from formats.shards import ShardSet
@@ -74,7 +75,7 @@ def _path(opened: ShardSet, number: int, member: str) -> str:
     column = shard.columns.get(member) or next(
         column for name, column in shard.columns.items() if name not in ("image", "meta")
     )
-    return column.path.relative_to(opened.folder).as_posix()
+    return name_below(column.path, opened.folder)
 
 
 def check_meta(meta: Meta, key: str, split: str, texts: dict[str, int]) -> Iterator[Finding]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from formats.codecs import member_names
 from formats.commands import progress
@@ -20,6 +22,7 @@ from formats.manifest import (
     ShardManifest,
     read_set_manifest,
 )
+from formats.places import Place, RemotePath
 from formats.problems import Problem, VerifyReport, sort_problems
 from formats.sample_checks import check_sample
 from formats.shards import ShardSet
@@ -29,11 +32,11 @@ BATCH = 16
 """Samples that a thread takes at once: a million tasks of one each would fill a gigabyte."""
 
 
-def verify_set(folder: Path, *, deep: bool = False) -> VerifyReport:
+def verify_set(folder: Place, *, deep: bool = False) -> VerifyReport:
     """Verify a set.
 
     Args:
-        folder: the set's folder.
+        folder: the set's folder, or its prefix in object storage.
         deep: decode every sample as well.
 
     Raises:
@@ -47,18 +50,49 @@ def verify_set(folder: Path, *, deep: bool = False) -> VerifyReport:
         return VerifyReport(str(folder), deep, 0, 0, 0, 0, _since(started), (problem,))
     loaded = load_shards(folder, manifest)
     files = [file for shard in loaded.manifests.values() for file in shard.files]
-    with progress(sum(file.bytes for file in files), "hashing bytes") as shown:
-        damage = check_files(folder, files, shown)
-    problems = loaded.problems + damage
+    problems = loaded.problems + (
+        _look_deep_afar(folder, manifest, loaded.manifests)
+        if deep and isinstance(folder, RemotePath)
+        else _look(folder, manifest, loaded.manifests, deep=deep)
+    )
     problems += check_manifests(folder, manifest, loaded.manifests)
     problems += extra_files(folder, manifest, loaded.manifests)
-    if deep:
-        problems += _look_deep(folder, manifest.settings, loaded.manifests, damage)
     return _report(folder, deep, manifest, files, started, problems)
 
 
+def _look(
+    folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest], *, deep: bool
+) -> list[Problem]:
+    """Hash the files of shards, and with `deep` decode what is in them: of a folder on a disk alone."""
+    files = [file for shard in shards.values() for file in shard.files]
+    with progress(sum(file.bytes for file in files), "hashing bytes") as shown:
+        damage = check_files(folder, files, shown)
+    if not deep or not isinstance(folder, Path):
+        return damage
+    return damage + _look_deep(folder, manifest.settings, shards, damage)
+
+
+def _look_deep_afar(
+    folder: RemotePath, manifest: SetManifest, shards: dict[str, ShardManifest]
+) -> list[Problem]:
+    """Fetch a shard at a time into a scratch folder, and look at it there: each byte travels once."""
+    problems: list[Problem] = []
+    entries = {entry.name: entry for entry in manifest.shards}
+    for name, shard in shards.items():
+        with TemporaryDirectory(prefix="textshards-") as scratch_name:
+            scratch = Path(scratch_name)
+            (scratch / SET_MANIFEST).write_bytes(manifest.dump())
+            for path in (entries[name].manifest.path, *(file.path for file in shard.files)):
+                local = inside(scratch, path)
+                local.parent.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):
+                    inside(folder, path).download(local)
+            problems += _look(scratch, manifest, {name: shard}, deep=True)
+    return problems
+
+
 def _report(
-    folder: Path,
+    folder: Place,
     deep: bool,
     manifest: SetManifest,
     files: list[FileRecord],

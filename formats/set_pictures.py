@@ -11,12 +11,19 @@ from itertools import chain, islice
 import numpy as np
 
 from formats.errors import UsageError
-from formats.picture import Layers, View, contact_sheet, draw_texts, sample_figure
+from formats.lettering import legend
+from formats.picture import LEGEND, Layers, View, contact_sheet, draw_texts, sample_figure, stack
 from formats.sample import Bytes, DistanceMaps, Sample
 from formats.shards import ShardSet
+from formats.sheet import GAP, framed
 
 TILE = 480
 """Longer side of a page on a contact sheet, in pixels."""
+SIDE = 6
+"""White beside a contact sheet, in pixels."""
+ON_SHEET = tuple(entry for entry in LEGEND if entry.label != "threshold mask")
+LEGEND_SIZE = 20
+"""Of the letters below a contact sheet, in pixels."""
 _SEARCHED = 20_000
 
 
@@ -94,8 +101,10 @@ def sheet_of(opened: ShardSet, numbers: Sequence[int], columns: int) -> Bytes:
     if not numbers:
         raise UsageError(f"{opened.folder} holds no samples to show")
     stored = opened.settings.targets.shrink_ratio
-    tiles = [_tile(opened.sample(number), stored) for number in numbers]
-    return contact_sheet(tiles, [opened.key(number) for number in numbers], columns)
+    tiles = [framed(_tile(opened.sample(number), stored)) for number in numbers]
+    sheet_HWC = contact_sheet(tiles, [opened.key(number) for number in numbers], columns)
+    keyed_HWC = stack([sheet_HWC, legend(ON_SHEET, sheet_HWC.shape[1], LEGEND_SIZE)], gap=GAP)
+    return np.pad(keyed_HWC, ((GAP, GAP), (SIDE, SIDE), (0, 0)), constant_values=255)
 
 
 def _tile(sample: Sample, stored_ratio: float) -> Bytes:

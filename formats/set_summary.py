@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from formats.manifest import SetManifest, read_set_manifest, read_shard_manifest
+from formats.manifest import SetManifest
+from formats.places import Place
+from formats.remote_set import OpenedManifests
 
 
 @dataclass(frozen=True)
@@ -85,17 +86,18 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
-def summarize(folder: Path) -> SetSummary:
+def summarize(folder: Place) -> SetSummary:
     """Add up what a set's manifests say.
 
     Raises:
         SetError: there is no set, or one of its manifests is missing or damaged.
     """
-    manifest = read_set_manifest(folder)
+    opened = OpenedManifests(folder)
+    manifest = opened.manifest
     texts: Counter[str] = Counter()
     members: Counter[str] = Counter({"image": 0, "maps": 0, "meta": 0})
-    for entry in manifest.shards:
-        table = read_shard_manifest(folder, entry).samples
+    for shard in opened.shards(manifest.shards):
+        table = shard.samples
         texts.update({status: sum(column) for status, column in table.texts.items()})
         for name, member in table.members.items():
             members[name if name in ("image", "meta") else "maps"] += sum(member.bytes)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from collections.abc import Container, Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Protocol
 
@@ -26,16 +27,19 @@ from formats.errors import DamageError, UsageError
 from formats.manifest import (
     REPAIR,
     SetManifest,
-    ShardEntry,
     ShardManifest,
-    read_set_manifest,
-    read_shard_manifest,
 )
 from formats.members import EncodedSample, Written
+from formats.packed_keys import PackedKeys
+from formats.places import Place, RemotePath
+from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps
 from formats.spec import EncodingSpec
 from formats.storage import checked, inside, missing_file
 from formats.tar_shard import TarWriter
+
+ReadRange = Callable[[Place, int, int], bytes]
+"""Returns bytes of a file: its path, how many, from which on."""
 
 
 class ShardWriter(Protocol):
@@ -72,31 +76,35 @@ def shard_writer(
 
 @dataclass(frozen=True)
 class Column:
-    """Where one member of every sample of a shard lies."""
+    """Where one member of every sample of a shard lies; as few bytes a sample as its numbers need."""
 
-    path: Path
-    offset: NDArray[np.uint64]
-    size: NDArray[np.uint64]
+    path: Place
+    offset: NDArray[np.unsignedinteger]
+    size: NDArray[np.unsignedinteger]
     crc32c: NDArray[np.uint32]
 
 
 class ShardIndex:
     """One shard's keys, its files, and the places of its members."""
 
-    def __init__(self, folder: Path, manifest: ShardManifest) -> None:
+    def __init__(self, folder: Place, manifest: ShardManifest) -> None:
         self.name = manifest.name
         self.split = manifest.split
-        self.keys = manifest.samples.keys
-        self.files = manifest.files
+        self.keys = PackedKeys(manifest.samples.keys)
+        self.files = {str(folder / file.path): file for file in manifest.files}
         self.columns = {
             name: Column(
                 inside(folder, manifest.files[member.file].path),
-                np.array(member.offset, np.uint64),
-                np.array(member.bytes, np.uint64),
+                _compact(member.offset),
+                _compact(member.bytes),
                 np.array(member.crc32c, np.uint32),
             )
             for name, member in manifest.samples.members.items()
         }
+
+
+def _compact(numbers: Sequence[int]) -> NDArray[np.unsignedinteger]:
+    return np.array(numbers, np.min_scalar_type(max(numbers, default=0)))
 
 
 class ShardSet:
@@ -107,9 +115,10 @@ class ShardSet:
     against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
 
     Args:
-        folder: the set's folder.
+        folder: the set's folder, or its prefix in object storage; there, sizes show when objects are read.
         splits: the splits to read (default: all).
         names: the shards to open, by name (default: all of those splits).
+        read: reads bytes of a shard's file: path, size, offset.
 
     Raises:
         SetError: no set, another format or version, a shard missing.
@@ -118,10 +127,16 @@ class ShardSet:
     """
 
     def __init__(
-        self, folder: Path, splits: Sequence[str] | None = None, *, names: Container[str] | None = None
+        self,
+        folder: Place,
+        splits: Sequence[str] | None = None,
+        *,
+        names: Container[str] | None = None,
+        read: ReadRange | None = None,
     ) -> None:
-        self.folder = folder
-        self.manifest: SetManifest = read_set_manifest(folder)
+        self.folder, self.read = folder, read or _read_range
+        opened = OpenedManifests(folder)
+        self.manifest: SetManifest = opened.manifest
         self.settings = self.manifest.settings
         self.canvas = self.settings.geometry.canvas
         self.encoding: EncodingSpec = self.settings.encoding
@@ -134,32 +149,38 @@ class ShardSet:
                     next_step="name one of these, or build the set with that split (source.splits)",
                 )
         entries = [entry for entry in self.manifest.shards if splits is None or entry.split in splits]
-        self.shards = [self._open(entry) for entry in entries if names is None or entry.name in names]
-        self._starts = np.cumsum([0, *(len(shard.keys) for shard in self.shards)])
+        chosen = [entry for entry in entries if names is None or entry.name in names]
+        self.shards = [self._open(manifest) for manifest in opened.shards(chosen)]
+        self._starts = list(accumulate((len(shard.keys) for shard in self.shards), initial=0))
 
-    def _open(self, entry: ShardEntry) -> ShardIndex:
-        manifest = read_shard_manifest(self.folder, entry)
+    def _open(self, manifest: ShardManifest) -> ShardIndex:
         members = member_names(self.canvas, self.encoding)
         if manifest.samples.members.keys() != {*members}:
             raise DamageError(
-                entry.manifest.path,
+                f"manifest of shard {manifest.name}",
                 expected=f"an index of {', '.join(members)}, which the set's encoding stores",
                 found=f"one of {', '.join(sorted(manifest.samples.members)) or 'nothing'}",
                 next_step=REPAIR,
             )
-        for file in manifest.files:
-            _check_size(inside(self.folder, file.path), file.bytes)
+        if not isinstance(self.folder, RemotePath):
+            for file in manifest.files:
+                _check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """The number of each shard's first sample, and at the end the number of samples."""
+        return np.array(self._starts, np.int64)
 
     def locate(self, number: int) -> tuple[ShardIndex, int]:
         """Return the shard of a sample and its row there."""
         if not 0 <= number < len(self):
             raise IndexError(f"sample {number} of {len(self)}")
-        shard = int(np.searchsorted(self._starts, number, side="right")) - 1
-        return self.shards[shard], number - int(self._starts[shard])
+        shard = bisect_right(self._starts, number) - 1
+        return self.shards[shard], number - self._starts[shard]
 
     def key(self, number: int) -> str:
         """Return a sample's key."""
@@ -171,7 +192,7 @@ class ShardSet:
         for shard, start in zip(self.shards, self._starts[:-1], strict=True):
             row = bisect_left(shard.keys, key)
             if shard.keys[row : row + 1] == [key]:
-                return int(start) + row
+                return start + row
         return None
 
     def member(self, number: int, name: str) -> bytes:
@@ -183,7 +204,7 @@ class ShardSet:
         shard, row = self.locate(number)
         column = shard.columns[name]
         size = int(column.size[row])
-        data = _read_range(column.path, size, int(column.offset[row])) if size else b""
+        data = self.read(column.path, size, int(column.offset[row])) if size else b""
         return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
 
     def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
@@ -194,10 +215,23 @@ class ShardSet:
     def image(self, number: int, out_HWC: Bytes | None = None) -> Bytes:
         """Decode a page: (H, W, 3) uint8 RGB, into `out_HWC` where given."""
         out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
+        if self.encoding.image == "raw" and self._read_raw(number, out_HWC):
+            return out_HWC
         payload = self.member(number, "image")
         with self._named(number):
             decode_image(payload, self.encoding, out_HWC)
         return out_HWC
+
+    def _read_raw(self, number: int, out_HWC: Bytes) -> bool:
+        """Read a raw page straight to where it goes, where it is of that size; return whether it was."""
+        shard, row = self.locate(number)
+        column = shard.columns["image"]
+        if isinstance(column.path, RemotePath) or int(column.size[row]) != out_HWC.nbytes:
+            return False
+        found = _read_into(column.path, _flat(out_HWC), int(column.offset[row]))
+        told = f"image of {shard.keys[row]} in {column.path}"
+        checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
+        return True
 
     @property
     def plane_bytes(self) -> int:
@@ -247,6 +281,11 @@ class ShardSet:
         return Sample(self.image(number), self.maps(number), self.meta(number))
 
 
+def _flat(array: Bytes) -> memoryview:
+    # NumPy's stubs say of arrays of one axis that they are no buffers.
+    return memoryview(array.reshape(-1))  # type: ignore[arg-type]
+
+
 def _whole_frame(frame: bytes, scratch: Bytes) -> Bytes:
     """Decode a frame into the beginning of `scratch`, as much as it says it holds."""
     try:
@@ -292,12 +331,29 @@ def cut_planes(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, 
     return planes
 
 
-def _read_range(path: Path, size: int, offset: int) -> bytes:
+def _read_range(path: Place, size: int, offset: int) -> bytes:
+    if isinstance(path, RemotePath):
+        try:
+            return path.read_range(offset, size)
+        except FileNotFoundError as error:
+            raise missing_file(path, error) from None
     # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
     try:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             return os.pread(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise missing_file(path, error) from None
+
+
+def _read_into(path: Path, out: memoryview, offset: int) -> int:
+    """Fill `out` from a place of a file; return the number of bytes found there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            return os.preadv(descriptor, [out], offset)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
-from formats.commands import run_command, tell_error
-from formats.errors import SetError, UsageError
+from formats.commands import PLACE, run_command, tell_error
+from formats.errors import SetError, StorageError, UsageError
+from formats.places import Place
 
 
 @click.command("formats.show", context_settings={"max_content_width": 100})
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=PLACE)
 @click.argument("key", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="a PNG to write")
 @click.option("--count", type=click.IntRange(1, 400), default=12, show_default=True, help="pages on a sheet")
@@ -21,7 +22,7 @@ from formats.errors import SetError, UsageError
 @click.option("--ratio", type=float, help="read a sample at this shrink ratio")
 @click.option("--json", "to_json", is_flag=True, help="the summary as JSON on stdout (docs/format.md)")
 def main(
-    folder: Path,
+    folder: Place,
     key: str | None,
     out: Path | None,
     count: int,
@@ -46,12 +47,12 @@ def main(
         if out is not None:
             return _draw(folder, key, out, choice=(count, seed), split=split, ratio=ratio)
         return _tell(folder, to_json) if key is None else _tell_sample(folder, key)
-    except SetError as error:
+    except (SetError, StorageError) as error:
         tell_error(error)
         return 2
 
 
-def _tell(folder: Path, to_json: bool) -> int:
+def _tell(folder: Place, to_json: bool) -> int:
     from formats.set_summary import summarize  # --help need not wait for pydantic
 
     summary = summarize(folder)
@@ -59,7 +60,7 @@ def _tell(folder: Path, to_json: bool) -> int:
     return 0
 
 
-def _tell_sample(folder: Path, key: str) -> int:
+def _tell_sample(folder: Place, key: str) -> int:
     from formats.set_pictures import facts_of, number_of  # --help need not wait for Pillow and the codecs
     from formats.shards import ShardSet
 
@@ -69,7 +70,7 @@ def _tell_sample(folder: Path, key: str) -> int:
 
 
 def _draw(
-    folder: Path,
+    folder: Place,
     key: str | None,
     out: Path,
     *,

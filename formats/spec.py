@@ -6,19 +6,43 @@ change a stored byte does not belong here.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 Side = Annotated[int, Field(ge=32, le=8192, multiple_of=32)]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
 Byte = Annotated[int, Field(ge=0, le=255)]
+AS_RECORDED = "as recorded"
+"""Context of `model_dump` for what a manifest holds and a fingerprint is made of: see `Section.later`."""
 
 
 class Section(BaseModel):
     """A frozen section of a configuration: unknown fields are refused, numbers must be finite."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    later: ClassVar[Mapping[str, Any]] = {}
+    """Fields that came after the first sets of this format, and their default: what those sets were made by.
+
+    At that value a field stands in no manifest and in no fingerprint, so that older sets stay what they are.
+    """
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        values: dict[str, Any] = write(self)
+        if info.context != AS_RECORDED:
+            return values
+        return {name: value for name, value in values.items() if (name, value) not in self.later.items()}
 
     def without_effect(self) -> tuple[str, ...]:
         """Name the fields that, as the others stand, change no stored byte."""
@@ -27,9 +51,9 @@ class Section(BaseModel):
 
 def semantic(section: Section) -> dict[str, Any]:
     """Return the fields of a section that have an effect, as JSON values: what its fingerprint is made of."""
-    values = section.model_dump(mode="json")
+    values: dict[str, Any] = section.model_dump(mode="json", context=AS_RECORDED)
     for name in section.without_effect():
-        del values[name]
+        values.pop(name, None)
     return values
 
 
@@ -52,6 +76,17 @@ class GeometrySpec(Section):
     exif: Literal["apply", "ignore"] = Field(
         "apply", description="whether the EXIF orientation turns the page"
     )
+    decode: Literal["full", "reduced"] = Field(
+        "full",
+        description="reduced: a JPEG at least four times as large as its page on the canvas is decoded at "
+        "1/2, 1/4 or 1/8 of its sides, never below twice that size",
+    )
+
+    later = {"decode": "full"}
+
+    def without_effect(self) -> tuple[str, ...]:
+        """See Section."""
+        return () if self.interpolation == "area" else ("decode",)
 
 
 class TargetsSpec(Section):

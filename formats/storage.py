@@ -6,19 +6,23 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, overload
 
+import numpy as np
 from google_crc32c import value as _crc32c
 
 from formats.errors import DamageError, SetError
+from formats.places import Place, RemotePath
 
+Payload = TypeVar("Payload", bytes, memoryview)
 PARTIAL = ".partial"
 """Suffix of what is being written; nothing with it is ever read."""
 
 
 def crc32c(data: bytes | memoryview) -> int:
     """Return the CRC-32C (Castagnoli) of bytes."""
-    checksum: int = _crc32c(bytes(data) if isinstance(data, memoryview) else data)
+    # Of a view the library reads an array that cannot be written, and not the view itself.
+    checksum: int = _crc32c(np.frombuffer(data, np.uint8) if isinstance(data, memoryview) else data)
     return checksum
 
 
@@ -37,13 +41,28 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write bytes as a whole file; see `whole_file`."""
+def write_whole(path: Place, data: bytes) -> None:
+    """Write bytes as a whole file, see `whole_file`, or as an object, which is whole or absent by itself."""
+    if isinstance(path, RemotePath):
+        path.write_bytes(data)
+        return
     with whole_file(path) as file:
         file.write(data)
 
 
-def inside(folder: Path, name: str) -> Path:
+@overload
+def inside(folder: Path, name: str) -> Path: ...
+
+
+@overload
+def inside(folder: RemotePath, name: str) -> RemotePath: ...
+
+
+@overload
+def inside(folder: Place, name: str) -> Place: ...
+
+
+def inside(folder: Place, name: str) -> Place:
     """Return the path of a name that a manifest gives, which never leaves the set's folder.
 
     Raises:
@@ -55,13 +74,13 @@ def inside(folder: Path, name: str) -> Path:
     return folder / name
 
 
-def checked(data: bytes, crc: int, what: str) -> bytes:
+def checked(data: Payload, crc: int, what: str) -> Payload:
     """Return bytes whose CRC-32C is as recorded.
 
     Raises:
         DamageError: it is not.
     """
-    found = _crc32c(data)
+    found = crc32c(data)
     if found != crc:
         raise DamageError(
             what,
@@ -72,7 +91,7 @@ def checked(data: bytes, crc: int, what: str) -> bytes:
     return data
 
 
-def missing_file(path: Path, error: OSError) -> SetError:
+def missing_file(path: Place, error: OSError) -> SetError:
     """Return what to raise where a file of a set cannot be read."""
     return SetError(
         str(path),

@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from formats.errors import SetError
+from formats.errors import SetError, StorageError
 from formats.fingerprint import sha256
 from formats.manifest import SET_MANIFEST, load_set_manifest
+from formats.places import Place
 from formats.problems import VerifyReport
 from formats.storage import write_whole
 
@@ -39,19 +39,19 @@ class Verification:
     fingerprint: str | None
     manifest: str
 
-    def current(self, folder: Path) -> bool:
+    def current(self, folder: Place) -> bool:
         """Tell whether the set's manifest is still the one that was verified."""
         return self.manifest == sha256(manifest_bytes(folder))
 
 
-def manifest_bytes(folder: Path) -> bytes:
+def manifest_bytes(folder: Place) -> bytes:
     """Return the bytes of a set's manifest, none where it cannot be read."""
     with suppress(OSError):
         return (folder / SET_MANIFEST).read_bytes()
     return b""
 
 
-def note_verification(folder: Path, report: VerifyReport, manifest: bytes, began: float) -> None:
+def note_verification(folder: Place, report: VerifyReport, manifest: bytes, began: float) -> None:
     """Write down a verification in the set's folder; where that cannot be written to, it stays unwritten.
 
     Args:
@@ -71,11 +71,11 @@ def note_verification(folder: Path, report: VerifyReport, manifest: bytes, began
         fingerprint=fingerprint,
         manifest=sha256(manifest),
     )
-    with suppress(OSError):
+    with suppress(OSError, StorageError):
         write_whole(folder / VERIFIED, json.dumps(asdict(done)).encode() + b"\n")
 
 
-def last_verification(folder: Path) -> Verification | None:
+def last_verification(folder: Place) -> Verification | None:
     """Return the last verification that was written down in a set's folder; None where there is none."""
     try:
         record: Any = json.loads((folder / VERIFIED).read_bytes())

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import click
 
-from formats.commands import run_command, tell_error
-from formats.errors import SetError
+from formats.commands import PLACE, run_command, tell_error
+from formats.errors import SetError, StorageError
+from formats.places import Place
 
 
 @click.command("formats.verify", context_settings={"max_content_width": 100})
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=PLACE)
 @click.option("--deep", is_flag=True, help="decode every sample as well, and check what must hold of it")
 @click.option("--json", "as_json", is_flag=True, help="the report as JSON on stdout (docs/format.md)")
-def main(folder: Path, deep: bool, as_json: bool) -> int:
+def main(folder: Place, deep: bool, as_json: bool) -> int:
     """Check a set of shards: every file against its recorded size and SHA-256.
 
     Problems are sorted into missing, damaged, inconsistent and extra. The outcome is noted in
@@ -31,10 +31,11 @@ def main(folder: Path, deep: bool, as_json: bool) -> int:
     from formats.set_checks import verify_set  # --help need not wait for NumPy and the codecs
     from formats.verified import manifest_bytes, note_verification
 
-    began, manifest = time.time(), manifest_bytes(folder)
+    began = time.time()
     try:
+        manifest = manifest_bytes(folder)
         report = verify_set(folder, deep=deep)
-    except SetError as error:
+    except (SetError, StorageError) as error:
         tell_error(error)
         return 2
     note_verification(folder, report, manifest, began)

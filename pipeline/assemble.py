@@ -6,16 +6,26 @@ import time
 from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import click
 
 from formats.commands import progress
 from formats.disk import writing
 from formats.errors import TextshardsError, UsageError
-from formats.manifest import PROVENANCE, QUARANTINE, SET_MANIFEST, Quarantined, SetManifest, ShardManifest
+from formats.manifest import (
+    PROVENANCE,
+    QUARANTINE,
+    SET_MANIFEST,
+    Quarantined,
+    SetManifest,
+    ShardManifest,
+    named_manifest,
+)
+from formats.places import Place, RemotePath
+from formats.set_index import INDEX, pack_index
 from formats.storage import write_whole
 from formats.verified import VERIFIED, last_verification
+from pipeline.building import forget_progress, progress_note
 from pipeline.config import BuildConfig
 from pipeline.existing import (
     locked,
@@ -50,7 +60,7 @@ class BuildReport:
         seconds: wall time of making shards.
     """
 
-    folder: Path
+    folder: Place
     manifest: SetManifest
     shards: tuple[ShardManifest, ...]
     made: int
@@ -76,7 +86,7 @@ class BuildReport:
 
 
 def build(
-    config: BuildConfig, folder: Path, *, paranoid: bool = False, force: bool = False, command: list[str]
+    config: BuildConfig, folder: Place, *, paranoid: bool = False, force: bool = False, command: list[str]
 ) -> BuildReport:
     """Build a set, or finish or mend the one that stands in the folder.
 
@@ -89,11 +99,12 @@ def build(
 
     Raises:
         TextshardsError: nothing to build, too many samples unusable, the folder locked or not to be written
-            to, the disk full, an image changed meanwhile, a worker lost.
+            to, the disk full, an image changed meanwhile, a worker lost, storage that does not answer.
     """
     make_folder(folder)
     with locked(folder), writing(folder):
         sweep(folder)
+        forget_progress(folder)
         old = old_manifest(folder)
         cache = StatCache(folder, paranoid=paranoid)
         plan = plan_set(config, cache)
@@ -113,8 +124,8 @@ def build(
             (folder / VERIFIED).unlink(missing_ok=True)
         if manifest != old or not _stand_beside(folder, manifest) or not records(config, folder):
             work = Work(made_samples, seconds)
-            _publish(folder, manifest, provenance(config, command, work, folder))
-        old_files = orphans(folder, manifest, {shard.entry.name: shard.manifest for shard in shards})
+            _publish(folder, manifest, shards, provenance(config, command, work, folder))
+        old_files = _old_files(folder, manifest, shards)
         for path in old_files:
             remove(path)
         for file in (file for shard in made for file in shard.manifest.files):
@@ -147,7 +158,7 @@ def plan_set(config: BuildConfig, cache: StatCache) -> Plan:
     return plan
 
 
-def _make_shards(plan: Plan, folder: Path, config: BuildConfig, standing: Set[str]) -> list[Shard]:
+def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[str]) -> list[Shard]:
     missing = [shard for shard in plan.shards if shard.name not in standing]
     if not missing:
         return []
@@ -156,10 +167,13 @@ def _make_shards(plan: Plan, folder: Path, config: BuildConfig, standing: Set[st
     jobs = [ShardJob(folder, shard, plan.settings, config.source.max_pixels) for shard in missing]
     made = []
     try:
-        with progress(sum(len(shard.samples) for shard in missing), "rendering pages") as shown:
+        total = sum(len(shard.samples) for shard in missing)
+        with progress(total, "rendering pages") as shown, progress_note(folder, total, len(jobs)) as note:
             for shard in run_jobs(write_shard, jobs, config.runtime.workers or cores()):
                 made.append(shard)
-                shown.advance(shard.entry.samples + shard.entry.quarantined)
+                done = shard.entry.samples + shard.entry.quarantined
+                shown.advance(done)
+                note.advance(done)
     finally:
         sweep(folder)
     return made
@@ -185,7 +199,7 @@ def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
     )
 
 
-def _check_quarantine(bad: Sequence[Quarantined], total: int, config: BuildConfig, folder: Path) -> None:
+def _check_quarantine(bad: Sequence[Quarantined], total: int, config: BuildConfig, folder: Place) -> None:
     allowed = config.runtime.max_quarantined
     if len(bad) <= allowed * total:
         return
@@ -202,16 +216,34 @@ def _quarantine_rows(manifest: SetManifest) -> bytes:
     return b"".join(row.dump() + b"\n" for row in manifest.quarantined)
 
 
-def _stand_beside(folder: Path, manifest: SetManifest) -> bool:
+def _stand_beside(folder: Place, manifest: SetManifest) -> bool:
     """Tell whether the files beside a set's manifest stand too, and are those of that manifest."""
     try:
         ledger = (folder / QUARANTINE).read_bytes()
     except OSError:
         return False
-    return ledger == _quarantine_rows(manifest) and (folder / PROVENANCE).is_file()
+    beside = [folder / PROVENANCE]
+    if isinstance(folder, RemotePath):
+        beside += [folder / INDEX, folder / named_manifest(manifest)]
+    return ledger == _quarantine_rows(manifest) and all(path.is_file() for path in beside)
 
 
-def _publish(folder: Path, manifest: SetManifest, provenance: bytes) -> None:
+def _publish(folder: Place, manifest: SetManifest, shards: Sequence[Shard], provenance: bytes) -> None:
+    """Write what stands beside the shards, last of all the manifest that makes them the set.
+
+    In object storage it is first written under a name of its own: who reads that one reads the same set for
+    as long as nobody cleans, whatever is built meanwhile.
+    """
     write_whole(folder / QUARANTINE, _quarantine_rows(manifest))
     write_whole(folder / PROVENANCE, provenance)
+    if isinstance(folder, RemotePath):
+        write_whole(folder / INDEX, pack_index(shard.manifest for shard in shards))
+        write_whole(folder / named_manifest(manifest), manifest.dump())
     write_whole(folder / SET_MANIFEST, manifest.dump())
+
+
+def _old_files(folder: Place, manifest: SetManifest, shards: Sequence[Shard]) -> list[Place]:
+    """Return what a build removes: in object storage nothing, since others may be reading or writing it."""
+    if isinstance(folder, RemotePath):
+        return []
+    return orphans(folder, manifest, {shard.entry.name: shard.manifest for shard in shards})

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
 from formats.errors import UsageError
+from formats.places import Place
 
 
 @click.command("pipeline.build", context_settings={"max_content_width": 100})
 @click.option("--config", "config_path", type=click.Path(path_type=Path), help="YAML file")
-@click.option("--out", "folder", type=click.Path(path_type=Path), help="folder of the set")
+@click.option("--out", "folder", type=PLACE, help="folder or s3:// URL of the set")
 @click.option(
     "--init",
     "start_from",
@@ -33,7 +34,7 @@ from formats.errors import UsageError
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
     config_path: Path | None,
-    folder: Path | None,
+    folder: Place | None,
     start_from: Path | None,
     workers: int | None,
     paranoid: bool,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
@@ -23,6 +22,7 @@ from formats.manifest import (
     read_set_manifest,
     read_shard_manifest,
 )
+from formats.places import Place
 from formats.provenance import build_rate, read_provenance
 from formats.set_diff import SetDiff, ShardLoader, Side, compare
 from formats.wording import counted
@@ -67,7 +67,7 @@ class Validity:
         return {**as_json(self.compared), "valid": self.valid, "broken": list(self.broken)}
 
 
-def check(config: BuildConfig, folder: Path, *, paranoid: bool = False) -> Validity:
+def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity:
     """Compare a set with what a build would make of the configuration and the files on disk now.
 
     Raises:

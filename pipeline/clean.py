@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
+from formats.places import Place
 
 
 @click.command("pipeline.clean", context_settings={"max_content_width": 100})
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folder", metavar="DIR", type=PLACE)
 @click.option("--dry-run", is_flag=True, help="only tell what would be removed")
-def main(folder: Path, dry_run: bool) -> None:
+def main(folder: Place, dry_run: bool) -> None:
     """Remove shards of older versions, half-written files and strangers from a set's folder.
 
     What the manifests name is never touched, nor is any file beside them; a folder without a manifest is
@@ -24,6 +23,7 @@ def main(folder: Path, dry_run: bool) -> None:
     """
     from formats.file_checks import load_shards  # --help need not wait for NumPy
     from formats.manifest import read_set_manifest
+    from formats.places import name_below
     from pipeline.existing import locked, orphans, remove, total_bytes, unlocked
 
     read_set_manifest(folder)
@@ -32,7 +32,7 @@ def main(folder: Path, dry_run: bool) -> None:
         paths = orphans(folder, manifest, load_shards(folder, manifest).manifests)
         size = sum(total_bytes(path) for path in paths)
         for path in paths:
-            click.echo(f"{'would remove' if dry_run else 'removed'} {path.relative_to(folder)}")
+            click.echo(f"{'would remove' if dry_run else 'removed'} {name_below(path, folder)}")
             if not dry_run:
                 remove(path)
     verb = "to remove" if dry_run else "removed"

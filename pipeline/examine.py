@@ -13,9 +13,12 @@ from pathlib import Path
 from formats.errors import SetError, UsageError
 from formats.file_checks import LoadedShards, check_sizes, load_shards
 from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest, read_set_manifest
+from formats.places import Place, RemotePath, name_below
 from formats.problems import Problem, sort_problems
 from formats.provenance import read_provenance
 from formats.verified import TIME, last_verification
+from pipeline.building import read_progress
+from pipeline.config import BuildConfig
 from pipeline.existing import lock_holder, orphans, total_bytes
 from pipeline.recheck import recheck
 from pipeline.set_health import Contents, Orphan, RecordedValidity, SetHealth, StoredBytes
@@ -24,13 +27,13 @@ _WRITTEN = "the bytes that were written"
 _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S+|-?\b\d[\d.]*")
 
 
-def find_sets(folders: Sequence[Path]) -> list[Path]:
+def find_sets(folders: Sequence[Place]) -> list[Place]:
     """Return the folders of sets: each that is given, or those in it where it is a folder of sets.
 
     Raises:
         UsageError: one is no folder, or has no set.
     """
-    found: list[Path] = []
+    found: list[Place] = []
     for folder in folders:
         sets = [folder] if _holds_set(folder) else sorted(filter(_holds_set, _folders_in(folder)))
         if not sets:
@@ -44,34 +47,41 @@ def find_sets(folders: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _holds_set(folder: Path) -> bool:
+def _holds_set(folder: Place) -> bool:
     return (folder / SET_MANIFEST).is_file() or (folder / SHARD_FOLDER).is_dir()
 
 
-def _folders_in(folder: Path) -> list[Path]:
+def _folders_in(folder: Place) -> list[Place]:
+    if isinstance(folder, RemotePath):
+        return [path for path in folder.iterdir() if not path.suffix]
     return [path for path in folder.iterdir() if path.is_dir()] if folder.is_dir() else []
 
 
-def examine(folder: Path, *, sources: bool = True, now: float | None = None) -> SetHealth:
+def examine(
+    folder: Place, *, sources: bool = True, now: float | None = None, config: BuildConfig | None = None
+) -> SetHealth:
     """Look a set over; reads its manifests, and with `sources` what `pipeline.check.check` reads.
 
     Args:
         folder: the set's folder.
         sources: compare it with its recorded configuration and its source files.
         now: seconds since the epoch.
+        config: what to compare it with instead of its recorded configuration.
     """
-    verified, usage = last_verification(folder), shutil.disk_usage(folder)
+    verified = last_verification(folder)
+    free, total = (None, None) if isinstance(folder, RemotePath) else _room(folder)
+    holder = lock_holder(folder)
     manifest, fault = _manifest(folder)
     contents, validity = None, RecordedValidity(None)
     problems: tuple[Problem, ...] = ()
-    unnamed: list[Path] = []
+    unnamed: list[Place] = []
     if manifest is not None:
         loaded = load_shards(folder, manifest)
         contents = _contents(folder, manifest, loaded, time.time() if now is None else now)
         problems = _problems(folder, loaded)
         unnamed = orphans(folder, manifest, loaded.manifests)
         if sources:
-            found = recheck(folder)
+            found = recheck(folder, config)
             validity, problems = found.validity, _with_broken(problems, found.broken)
         else:
             validity = RecordedValidity(None, ("the sources were not looked at (--no-sources)",))
@@ -81,23 +91,29 @@ def examine(folder: Path, *, sources: bool = True, now: float | None = None) -> 
         contents=contents,
         validity=validity,
         problems=problems,
-        orphans=tuple(Orphan(str(path.relative_to(folder)), total_bytes(path)) for path in unnamed),
+        orphans=tuple(Orphan(name_below(path, folder), total_bytes(path)) for path in unnamed),
         verified=verified,
         verified_current=verified is not None and verified.current(folder),
-        building=lock_holder(folder),
-        disk_free=usage.free,
-        disk_total=usage.total,
+        building=holder,
+        progress=None if holder is None else read_progress(folder),
+        disk_free=free,
+        disk_total=total,
     )
 
 
-def _manifest(folder: Path) -> tuple[SetManifest | None, str | None]:
+def _room(folder: Path) -> tuple[int, int]:
+    usage = shutil.disk_usage(folder)
+    return usage.free, usage.total
+
+
+def _manifest(folder: Place) -> tuple[SetManifest | None, str | None]:
     try:
         return read_set_manifest(folder), None
     except SetError as error:
         return None, " ".join(str(error).split())
 
 
-def _contents(folder: Path, manifest: SetManifest, loaded: LoadedShards, now: float) -> Contents:
+def _contents(folder: Place, manifest: SetManifest, loaded: LoadedShards, now: float) -> Contents:
     members: Counter[str] = Counter()
     for shard in loaded.manifests.values():
         for name, member in shard.samples.members.items():
@@ -127,7 +143,7 @@ def _ratio(decoded: int, stored: int) -> float | None:
     return round(decoded / stored, 2) if stored else None
 
 
-def _built(folder: Path) -> str | None:
+def _built(folder: Place) -> str | None:
     built = (read_provenance(folder) or {}).get("time")
     try:
         time.strptime(built or "", TIME)
@@ -140,7 +156,7 @@ def _reason(row: Quarantined) -> str:
     return _PARTICULARS.sub("...", row.reason.replace(row.key, "..."))
 
 
-def _problems(folder: Path, loaded: LoadedShards) -> tuple[Problem, ...]:
+def _problems(folder: Place, loaded: LoadedShards) -> tuple[Problem, ...]:
     files = (file for shard in loaded.manifests.values() for file in shard.files)
     return sort_problems([*loaded.problems, *check_sizes(folder, files)])
 

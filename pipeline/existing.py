@@ -8,8 +8,9 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from pathlib import Path
+from fnmatch import fnmatchcase
 
 from formats.disk import writing
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
@@ -24,7 +25,10 @@ from formats.manifest import (
     checksum_holds,
     load_set_manifest,
     load_shard_manifest,
+    named_manifest,
 )
+from formats.places import Place, RemotePath, name_below
+from formats.remote_set import REQUESTS
 from formats.storage import PARTIAL, inside
 from formats.verified import last_verification
 from pipeline.plan import PlannedShard
@@ -34,12 +38,14 @@ from pipeline.stat_cache import StatCache
 LOCK = ".lock"
 
 
-def make_folder(folder: Path) -> None:
-    """Make a set's folder.
+def make_folder(folder: Place) -> None:
+    """Make a set's folder; in object storage there is nothing to make, and a build removes nothing.
 
     Raises:
         UsageError: it cannot be made, or what lies in it is not a build's: a build would remove it.
     """
+    if isinstance(folder, RemotePath):
+        return
     shards = folder / SHARD_FOLDER
     ours = any((folder / name).exists() for name in (LOCK, SET_MANIFEST))
     with writing(folder):
@@ -54,13 +60,20 @@ def make_folder(folder: Path) -> None:
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Place) -> Iterator[None]:
     """Hold the folder for one build; the lock goes with the process, however it ends.
+
+    Object storage has no locks. Builds need none there: every name but the pointer's says what its bytes are,
+    so that two builders write the same bytes under it, and none removes what another may have written
+    (docs/decisions/0015).
 
     Raises:
         TextshardsError: another build holds it; names that build.
         UsageError: the folder cannot be written to.
     """
+    if isinstance(folder, RemotePath):
+        yield
+        return
     with writing(folder):
         file = (folder / LOCK).open("a+")
     with file:
@@ -82,7 +95,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def unlocked(folder: Path) -> Iterator[None]:
+def unlocked(folder: Place) -> Iterator[None]:
     """Look at a folder that nobody is building into; writes nothing and keeps nobody from it.
 
     Raises:
@@ -94,7 +107,7 @@ def unlocked(folder: Path) -> Iterator[None]:
     yield
 
 
-def _being_built(folder: Path, holder: str) -> TextshardsError:
+def _being_built(folder: Place, holder: str) -> TextshardsError:
     return TextshardsError(
         f"{folder} is being built by another process",
         found=holder,
@@ -102,8 +115,10 @@ def _being_built(folder: Path, holder: str) -> TextshardsError:
     )
 
 
-def lock_holder(folder: Path) -> str | None:
+def lock_holder(folder: Place) -> str | None:
     """Return who is building into a folder now, in the words of `locked`; None where nobody is."""
+    if isinstance(folder, RemotePath):
+        return None
     try:
         with (folder / LOCK).open() as file:
             said = file.read().strip()
@@ -117,7 +132,7 @@ def lock_holder(folder: Path) -> str | None:
     return None
 
 
-def old_manifest(folder: Path) -> SetManifest | None:
+def old_manifest(folder: Place) -> SetManifest | None:
     """Return the manifest of the set in a folder; None where there is none, or a damaged one.
 
     Raises:
@@ -144,23 +159,26 @@ def old_manifest(folder: Path) -> SetManifest | None:
 
 
 def standing_shards(
-    folder: Path, planned: Sequence[PlannedShard], old: SetManifest | None, cache: StatCache
+    folder: Place, planned: Sequence[PlannedShard], old: SetManifest | None, cache: StatCache
 ) -> dict[str, Shard]:
     """Return, by name, the planned shards that stand whole on disk.
 
     A shard's manifest must be as it was written, by its own checksum and by the set's manifest where that
     names it. Its files are believed by size and time where the stat cache knows them, else by their SHA-256;
-    but none is where a verification has found damage, since a disk that loses bits keeps a file's time.
+    objects by their size, since storage holds them whole or not at all. None is believed where a verification
+    has found damage: a disk that loses bits keeps a file's time.
     """
     noted = last_verification(folder)
     if noted is not None and not noted.problems.keys() <= {"extra"}:
         cache.distrust(folder / SHARD_FOLDER)
     recorded = {entry.name: entry.manifest.sha256 for entry in old.shards} if old else {}
-    found = ((shard.name, _standing(folder, shard, recorded.get(shard.name), cache)) for shard in planned)
-    return {name: shard for name, shard in found if shard is not None}
+    with ThreadPoolExecutor(REQUESTS) as pool:
+        each = pool.map if isinstance(folder, RemotePath) else map
+        found = each(lambda shard: _standing(folder, shard, recorded.get(shard.name), cache), planned)
+        return {shard.entry.name: shard for shard in found if shard is not None}
 
 
-def _standing(folder: Path, planned: PlannedShard, recorded: str | None, cache: StatCache) -> Shard | None:
+def _standing(folder: Place, planned: PlannedShard, recorded: str | None, cache: StatCache) -> Shard | None:
     path = folder / SHARD_FOLDER / f"{planned.name}.json"
     try:
         data = path.read_bytes()
@@ -170,35 +188,48 @@ def _standing(folder: Path, planned: PlannedShard, recorded: str | None, cache: 
         if (manifest.name, manifest.inputs) != (planned.name, planned.inputs):
             return None
         for file in manifest.files:
-            if cache.sha256(inside(folder, file.path)) != file.sha256:
+            if cache.sha256_of(inside(folder, file.path), file) != file.sha256:
                 return None
     except (OSError, SetError):
         return None
     return Shard(manifest, shard_entry(manifest, data))
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Place) -> None:
     """Remove what an interrupted build left half-written."""
     for path in half_written(folder):
         remove(path)
 
 
-def half_written(folder: Path) -> list[Path]:
+def half_written(folder: Place) -> list[Place]:
     """Return what an interrupted build left half-written."""
+    if isinstance(folder, RemotePath):
+        return []
     places = (folder, folder / SHARD_FOLDER)
     return sorted(path for place in places for path in place.glob(f"*{PARTIAL}"))
 
 
-def strangers(folder: Path, names: Set[str]) -> list[Path]:
+def strangers(folder: Place, names: Set[str]) -> list[Place]:
     """Return what lies in a set's folder beside the shards of these names; manifests before their shards."""
-    shards = folder / SHARD_FOLDER
+    shards: Place = folder / SHARD_FOLDER
     wanted = {f"{name}{suffix}" for name in names for suffix in (".json", ".tar", ".zarr")}
     found = [path for path in shards.iterdir() if path.name not in wanted] if shards.is_dir() else []
     found += [path for path in half_written(folder) if path not in found]
+    found += _other_manifests(folder)
     return sorted(found, key=lambda path: (path.suffix != ".json", path.name))
 
 
-def orphans(folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest]) -> list[Path]:
+def _other_manifests(folder: Place) -> list[Place]:
+    """Return the manifests that object storage keeps of former versions; see `assemble._publish`."""
+    if not isinstance(folder, RemotePath):
+        return []
+    manifest = old_manifest(folder)
+    kept = {named_manifest(manifest)} if manifest else set()
+    named = (path for path in folder.iterdir() if fnmatchcase(path.name, "manifest-*.json"))
+    return [path for path in named if path.name not in kept]
+
+
+def orphans(folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest]) -> list[Place]:
     """Return all that lies in a set's folder and that none of its manifests names: see `strangers`.
 
     Args:
@@ -208,17 +239,29 @@ def orphans(folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest
     """
     found = strangers(folder, {entry.name for entry in manifest.shards})
     extra = (folder / problem.path for problem in extra_files(folder, manifest, shards))
-    return found + [path for path in extra if not any(path.is_relative_to(whole) for whole in found)]
+    return found + [path for path in extra if not any(_lies_in(path, whole) for whole in found)]
 
 
-def total_bytes(path: Path) -> int:
+def _lies_in(path: Place, whole: Place) -> bool:
+    try:
+        name_below(path, whole)
+    except ValueError:
+        return False
+    return True
+
+
+def total_bytes(path: Place) -> int:
     """Return the size of a file, or of all files in a folder."""
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return sum(file.stat().st_size for file in files)
 
 
-def remove(path: Path) -> None:
+def remove(path: Place) -> None:
     """Remove a file, a link or a folder with all that is in it."""
+    if isinstance(path, RemotePath):
+        for file in (path, *path.rglob("*")):
+            file.unlink(missing_ok=True)
+        return
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -22,8 +22,27 @@ MAX_RESIZED = 178_956_970
 """Pixels a page may be enlarged to, rows times columns: half a gigabyte of RGB."""
 
 
-def draw_page(image_HWC: Bytes, placement: Placement, geometry: GeometrySpec) -> Bytes:
-    """Resize a page, (h, w, 3) uint8 RGB, and lay it on its canvas, (H, W, 3) uint8 RGB.
+LEAST_REMAINING = 2.0
+"""Pixels a side of what is decoded, for each of the resized page: what of the resize the area filter keeps.
+docs/decisions/0011-reduced-decoding.md says what it costs in levels."""
+
+
+def spare_reduction(placement: Placement, geometry: GeometrySpec) -> float:
+    """Return by how much a page's sides may shrink while it is decoded; below 2 they may not."""
+    if geometry.decode == "full" or geometry.interpolation != "area":
+        return 1.0
+    sides = zip(placement.source, placement.resized, strict=True)
+    return min(before / after for before, after in sides) / LEAST_REMAINING
+
+
+def draw_page(image_HWC: Bytes, placement: Placement, geometry: GeometrySpec, reduction: int = 1) -> Bytes:
+    """Resize a page and lay it on its canvas, (H, W, 3) uint8 RGB.
+
+    Args:
+        image_HWC: (h, w, 3) uint8 RGB, the page as decoded.
+        placement: of the page as it is in its file.
+        geometry: the settings.
+        reduction: source pixels a side of a decoded one, as `pipeline.images.read_image` was told.
 
     Raises:
         SampleError: the page is so narrow that, covering the canvas, it would fill the memory.
@@ -37,10 +56,27 @@ def draw_page(image_HWC: Bytes, placement: Placement, geometry: GeometrySpec) ->
             found=f"{height} x {width} (height x width), enlarged to {rows} x {columns}",
             next_step="set geometry.resize=longest, or take the page out of the annotations",
         )
-    if placement.resized != placement.source:
+    if reduction > 1:
+        image_HWC = _resized_reduced(image_HWC, placement, reduction)
+    elif placement.resized != placement.source:
         flag = _FILTERS[filter_of(placement, geometry)]
         image_HWC = np.asarray(cv2.resize(image_HWC, (columns, rows), interpolation=flag), np.uint8)
     return lay_page(image_HWC, placement, geometry)
+
+
+def _resized_reduced(image_HWC: Bytes, placement: Placement, reduction: int) -> Bytes:
+    """Resize a page that was decoded at reduced scale, to the very pixels the whole one would go to.
+
+    Pixel j stands for source pixels ``reduction j`` to ``reduction (j + 1) - 1``, so both have their outer
+    border at -0.5 of their own, but the last pixel may reach beyond the page: w pixels of the source are
+    w / reduction of these, no whole number. Given the scale instead of the size, OpenCV's area filter takes
+    just these; the size it finds is right, since what reaches beyond is less than half a pixel of the result.
+    """
+    (height, width), (rows, columns) = placement.source, placement.resized
+    scales = {"fx": columns * reduction / width, "fy": rows * reduction / height}
+    resized_HWC = np.asarray(cv2.resize(image_HWC, None, **scales, interpolation=cv2.INTER_AREA), np.uint8)
+    assert resized_HWC.shape[:2] == placement.resized
+    return resized_HWC
 
 
 def move(points_V2: Points, matrix_23: Points) -> Points:

@@ -11,6 +11,7 @@ import click
 from formats.problems import Problem
 from formats.verified import TIME
 from formats.wording import counted
+from pipeline.building import BuildProgress
 from pipeline.set_health import Contents, RecordedValidity, SetHealth, StoredBytes, Verdict
 
 _COLORS: dict[Verdict, str] = {
@@ -33,16 +34,18 @@ def human_text(health: SetHealth, now: float | None = None) -> str:
 
 def _lines(health: SetHealth, now: float) -> Iterator[str]:
     if health.building is not None:
-        yield _row("building", click.style(f"now, by {health.building}", fg="yellow"))
+        far = "" if health.progress is None else f"; {progress_text(health.progress)}"
+        yield _row("building", click.style(f"now, by {health.building}{far}", fg="yellow"))
     if health.fault is not None:
         yield _row("why", health.fault)
-    yield from _rows("damaged", [_problem(problem) for problem in health.problems])
+    yield from _rows("damaged", [problem_text(problem) for problem in health.problems])
     yield from _rows("why" if health.validity.valid is False else "sources", [*health.validity.why])
     if health.contents is not None:
         yield from _contents(health.contents)
-        yield _row("verified", _verified(health, now))
+        yield _row("verified", verified_text(health, now))
         yield _row("orphans", _orphans(health))
-    yield _row("disk", f"{_size(health.disk_free)} free of {_size(health.disk_total)}")
+    if health.disk_free is not None and health.disk_total is not None:
+        yield _row("disk", f"{size_text(health.disk_free)} free of {size_text(health.disk_total)}")
     yield from _next_steps(health)
 
 
@@ -56,7 +59,8 @@ def _rows(label: str, texts: list[str]) -> Iterator[str]:
         yield _row("" if number else label, text)
 
 
-def _problem(problem: Problem) -> str:
+def problem_text(problem: Problem) -> str:
+    """Return what is wrong with a file."""
     told = (
         f"expected {problem.expected}" if problem.expected else "",
         f"found {problem.found}" * bool(problem.found),
@@ -67,7 +71,7 @@ def _problem(problem: Problem) -> str:
 def _contents(contents: Contents) -> Iterator[str]:
     built = "at a time that is not recorded"
     if contents.built is not None and contents.age_s is not None:
-        built = f"{_age(contents.age_s)} ago, {_moment(contents.built)}"
+        built = f"{age_text(contents.age_s)} ago, {moment_text(contents.built)}"
     yield _row("built", built)
     splits = ", ".join(f"{count} {name}" for name, count in sorted(contents.splits.items()))
     yield _row("samples", f"{contents.samples} ({splits}) in {counted(contents.shards, 'shard')}")
@@ -77,13 +81,13 @@ def _contents(contents: Contents) -> Iterator[str]:
 
 def _bytes(stored: StoredBytes, contents: Contents) -> str:
     parts = [
-        f"pages {_size(stored.image)}{_smaller(contents.image_ratio)}",
-        f"maps {_size(stored.maps)}{_smaller(contents.maps_ratio)}",
-        f"meta {_size(stored.meta)}",
-        f"containers {_size(stored.container)}",
-        f"manifests {_size(stored.manifests)}",
+        f"pages {size_text(stored.image)}{_smaller(contents.image_ratio)}",
+        f"maps {size_text(stored.maps)}{_smaller(contents.maps_ratio)}",
+        f"meta {size_text(stored.meta)}",
+        f"containers {size_text(stored.container)}",
+        f"manifests {size_text(stored.manifests)}",
     ]
-    return f"{_size(stored.total)}: {', '.join(parts)}"
+    return f"{size_text(stored.total)}: {', '.join(parts)}"
 
 
 def _smaller(ratio: float | None) -> str:
@@ -94,11 +98,12 @@ def _quarantined(reasons: Mapping[str, int]) -> list[str]:
     return [f"{count} x {reason}" for reason, count in reasons.items()] or ["none"]
 
 
-def _verified(health: SetHealth, now: float) -> str:
+def verified_text(health: SetHealth, now: float) -> str:
+    """Return when a set was last verified, and what came of it."""
     done = health.verified
     if done is None:
         return "never since it was last built: python -m formats.verify"
-    age = _age(now - calendar.timegm(time.strptime(done.time, TIME)))
+    age = age_text(now - calendar.timegm(time.strptime(done.time, TIME)))
     how = "every sample decoded" if done.deep else "every file hashed"
     found = ", ".join(f"{count} {kind}" for kind, count in done.problems.items()) or "sound"
     late = "" if health.verified_current else "; but the set has changed since"
@@ -108,7 +113,7 @@ def _verified(health: SetHealth, now: float) -> str:
 def _orphans(health: SetHealth) -> str:
     if not health.orphans:
         return "none"
-    size = _size(sum(orphan.bytes for orphan in health.orphans))
+    size = size_text(sum(orphan.bytes for orphan in health.orphans))
     names = ", ".join(orphan.path for orphan in health.orphans[:2])
     return f"{len(health.orphans)}, {size}: {names}{', ...' if len(health.orphans) > 2 else ''}"
 
@@ -126,21 +131,32 @@ def _next_steps(health: SetHealth) -> Iterator[str]:
 def _cost(validity: RecordedValidity) -> str:
     if not validity.shards:
         return ""
-    pace = "" if validity.seconds is None else f", about {_age(validity.seconds)}"
-    return f"  # {counted(validity.shards, 'shard')}, {_size(validity.bytes)}{pace}"
+    pace = "" if validity.seconds is None else f", about {age_text(validity.seconds)}"
+    return f"  # {counted(validity.shards, 'shard')}, {size_text(validity.bytes)}{pace}"
 
 
-def _size(count: int) -> str:
+def progress_text(progress: BuildProgress) -> str:
+    """Return how far a build has come, and how long it will take still."""
+    left = progress.seconds_left
+    when = "" if left is None else f", about {age_text(left)} left"
+    shards = f"{progress.shards} of {counted(progress.of_shards, 'shard')}"
+    return f"{progress.samples} of {counted(progress.of_samples, 'page')} rendered, {shards}{when}"
+
+
+def size_text(count: int) -> str:
+    """Return a number of bytes in three digits."""
     name, unit = next(((name, unit) for name, unit in _UNITS if count >= unit), ("B", 1.0))
     return f"{count / unit:.0f} {name}" if count >= 100 * unit else f"{count / unit:.3g} {name}"
 
 
-def _age(seconds: float) -> str:
+def age_text(seconds: float) -> str:
+    """Return a length of time in its greatest unit."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= 1.5 * length:
             return counted(round(seconds / length), unit)
     return f"{max(seconds, 0):.0f} s"
 
 
-def _moment(text: str) -> str:
+def moment_text(text: str) -> str:
+    """Return a recorded time for people."""
     return f"{text[:10]} {text[11:16]} UTC"

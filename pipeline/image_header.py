@@ -32,6 +32,7 @@ class ImageHeader:
         orientation: EXIF tag 274, 1 to 8; 1 where there is none or it cannot be read.
         orientation_at: of a TIFF, the offset of the two bytes that hold the orientation; otherwise None.
         unsupported: why pixels of this variant are refused; None where they are not.
+        components: of a JPEG, colours or inks a pixel: 1, 3 or 4; of the others 0.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class ImageHeader:
     orientation: int = 1
     orientation_at: int | None = None
     unsupported: str | None = None
+    components: int = 0
 
     @property
     def turned_size(self) -> tuple[int, int]:
@@ -75,16 +77,17 @@ def _broken(name: str, found: str) -> SampleError:
 
 
 def _parse_jpeg(data: bytes) -> ImageHeader:
-    size: tuple[int, int] | None = None
+    frame: tuple[int, int, int] | None = None
     orientation: int | None = None
     for marker, start, end in _jpeg_segments(data):
         if marker == 0xE1 and orientation is None and data[start : start + 6] == b"Exif\0\0":
             orientation = _exif_orientation(data[start + 6 : end])
-        elif marker in _SIZE_MARKERS and size is None:
-            size = struct.unpack_from(">HH", data, start + 1)
-    if size is None:
+        elif marker in _SIZE_MARKERS and frame is None:
+            frame = struct.unpack_from(">HHB", data, start + 1)
+    if frame is None:
         raise ValueError("no frame before the scan")
-    return ImageHeader("jpeg", size[0], size[1], orientation or 1)
+    height, width, components = frame
+    return ImageHeader("jpeg", height, width, orientation or 1, components=components)
 
 
 def _jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:

@@ -36,8 +36,35 @@ def image_size(data: bytes, *, exif: Exif = "apply", name: str = "image") -> tup
     return header.turned_size if exif == "apply" else (header.height, header.width)
 
 
+REDUCTIONS = (8, 4, 2)
+"""By how much a JPEG's sides can shrink while it is decoded, for less work: of an 8 x 8 block only the lowest
+1, 2 or 4 frequencies a side are turned into as many pixels."""
+
+
+def reduction_within(data: bytes, spare: float, *, exif: Exif = "apply", name: str = "image") -> int:
+    """Return the largest reduction, 1, 2, 4 or 8, of at most `spare` that an image can be decoded at.
+
+    Only JPEGs can, and of them not those of four inks, whose colours are products. Where a side is no
+    multiple of the reduction, the last pixel reaches beyond the page; the EXIF orientation must not bring it
+    to the front.
+    """
+    header = read_header(data, name)
+    if header.kind != "jpeg" or header.components == 4:
+        return 1
+    straight = exif == "ignore" or header.orientation in (1, 5)
+    for reduction in REDUCTIONS:
+        if reduction <= spare and (straight or not (header.height % reduction or header.width % reduction)):
+            return reduction
+    return 1
+
+
 def read_image(
-    data: bytes, *, exif: Exif = "apply", max_pixels: int = MAX_PIXELS, name: str = "image"
+    data: bytes,
+    *,
+    exif: Exif = "apply",
+    max_pixels: int = MAX_PIXELS,
+    name: str = "image",
+    reduction: int = 1,
 ) -> Bytes:
     """Decode a JPEG, PNG, BMP, TIFF or WebP file to (H, W, 3) uint8 RGB, C-contiguous.
 
@@ -48,6 +75,7 @@ def read_image(
         exif: whether the EXIF orientation turns the page.
         max_pixels: the largest page, height times width.
         name: what errors call the image.
+        reduction: source pixels a side of a pixel, as `reduction_within` allows; sides are rounded up.
 
     Raises:
         SampleError: no image of a known kind, too large, damaged, cut short, or a variant without a rule.
@@ -62,8 +90,12 @@ def read_image(
         )
     if header.unsupported is not None:
         raise _refused(name, header.unsupported)
-    image_HWC = _decode_jpeg(data, name) if header.kind == "jpeg" else _decode_other(data, header, name)
-    if image_HWC.shape != (header.height, header.width, 3):
+    size = (-(-header.height // reduction), -(-header.width // reduction))
+    if header.kind == "jpeg":
+        image_HWC = _decode_jpeg(data, size, reduction, name)
+    else:
+        image_HWC = _decode_other(data, header, name)
+    if image_HWC.shape != (*size, 3):
         raise _refused(name, f"a header of {header.width} x {header.height} pixels and other pixels")
     if exif == "apply":
         image_HWC = turned(image_HWC, header.orientation)
@@ -81,12 +113,13 @@ def turned(image_HWC: Bytes, orientation: int) -> Bytes:
     return image_HWC[::rows, ::columns]
 
 
-def _decode_jpeg(data: bytes, name: str) -> Bytes:
+def _decode_jpeg(data: bytes, size: tuple[int, int], reduction: int, name: str) -> Bytes:
     """Decode with libjpeg-turbo, every warning of which (a bad code, a missing end) is an error here."""
     try:
         colors = simplejpeg.decode_jpeg_header(data, strict=True)[2]
         if colors not in ("CMYK", "YCCK"):
-            rgb_HWC: Bytes = simplejpeg.decode_jpeg(data, "RGB", strict=True)
+            least = {"min_height": size[0], "min_width": size[1], "min_factor": reduction}
+            rgb_HWC: Bytes = simplejpeg.decode_jpeg(data, "RGB", strict=True, **least)
             return rgb_HWC
         inks_HWC = simplejpeg.decode_jpeg(data, "CMYK", strict=True)
     except ValueError as error:

@@ -7,9 +7,9 @@ from formats.fingerprint import sha256
 from formats.manifest import SetSettings
 from formats.placement import place
 from formats.sample import Meta, Points, Sample, Text
-from pipeline.geometry import draw_page, move
-from pipeline.images import read_image
-from pipeline.polygons import clean_polygon
+from pipeline.geometry import draw_page, move, spare_reduction
+from pipeline.images import image_size, read_image, reduction_within
+from pipeline.polygons import clean_polygons
 from pipeline.render import render, render_planes
 from pipeline.sources.record import SourceRecord, SourceText
 
@@ -30,18 +30,20 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
             found="other bytes: it changed during the build, or without a change of its size and time",
             next_step="run the same command again; if this comes back, with --paranoid",
         )
-    image_HWC = read_image(data, exif=settings.geometry.exif, max_pixels=max_pixels)
-    height, width = image_HWC.shape[:2]
+    geometry = settings.geometry
+    height, width = image_size(data, exif=geometry.exif)
+    placement = place((height, width), geometry)
+    reduction = reduction_within(data, spare_reduction(placement, geometry), exif=geometry.exif)
+    image_HWC = read_image(data, exif=geometry.exif, max_pixels=max_pixels, reduction=reduction)
     _check_stated(record, (height, width), settings)
-    placement = place((height, width), settings.geometry)
     matrix_23 = placement.to_canvas_23
-    cleaned = [clean_polygon(text.polygon_V2) for text in record.texts]
+    cleaned = clean_polygons([text.polygon_V2 for text in record.texts])
     polygons = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
     draw = render if settings.encoding.maps == "distance" else render_planes
     rendered = draw(
         polygons,
         [text.dont_care for text in record.texts],
-        settings.geometry.canvas,
+        geometry.canvas,
         settings.targets,
         [polygon.problem for polygon in cleaned],
     )
@@ -53,7 +55,7 @@ def make_sample(record: SourceRecord, image_sha256: str, settings: SetSettings, 
         to_canvas_23=matrix_23,
         texts=tuple(_text(text, polygon_V2, status) for text, polygon_V2, status in texts),
     )
-    return Sample(draw_page(image_HWC, placement, settings.geometry), rendered.maps, meta)
+    return Sample(draw_page(image_HWC, placement, geometry, reduction), rendered.maps, meta)
 
 
 def _check_stated(record: SourceRecord, size: tuple[int, int], settings: SetSettings) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -58,15 +59,33 @@ def clean_polygon(polygon_V2: Points) -> CleanPolygon:
     Raises:
         SampleError: not (V, 2), not finite or beyond +-1e9, or more than 1,000 vertices.
     """
-    polygon_V2 = _checked(polygon_V2)
-    ring_V2 = _without_repeats(polygon_V2)
-    if len(ring_V2) < 3:
-        return CleanPolygon(ring_V2, "degenerate")
-    polygon = shapely.polygons(ring_V2)
-    if shapely.is_valid(polygon):
-        thin = _is_thin(shapely.area(polygon), shapely.length(polygon))
-        return CleanPolygon(ring_V2, "degenerate" if thin else None)
-    return _resolved(ring_V2)
+    return clean_polygons([polygon_V2])[0]
+
+
+def clean_polygons(polygons: Sequence[Points]) -> list[CleanPolygon]:
+    """Clean the polygons of a page, each as `clean_polygon` does.
+
+    Together, since a call of shapely takes longer than what it does for one.
+
+    Raises:
+        SampleError: see `clean_polygon`.
+    """
+    rings = [_without_repeats(_checked(polygon_V2)) for polygon_V2 in polygons]
+    judged = [number for number, ring_V2 in enumerate(rings) if len(ring_V2) >= 3]
+    cleaned = [CleanPolygon(ring_V2, "degenerate") for ring_V2 in rings]
+    if not judged:
+        return cleaned
+    owner_N = np.repeat(np.arange(len(judged)), [len(rings[number]) for number in judged])
+    points_N2 = np.concatenate([rings[number] for number in judged])
+    shapes = shapely.polygons(shapely.linearrings(points_N2, indices=owner_N))
+    valid = shapely.is_valid(shapes)
+    thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
+    for number, is_simple, is_thin in zip(judged, valid.tolist(), thin.tolist(), strict=True):
+        if not is_simple:
+            cleaned[number] = _resolved(rings[number])
+        elif not is_thin:
+            cleaned[number] = CleanPolygon(rings[number])
+    return cleaned
 
 
 def _checked(polygon_V2: Points) -> Points:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from formats.errors import UsageError
+from formats.places import Place
 from formats.provenance import read_provenance
+from formats.redaction import redacted
 from formats.settings import validate_settings
 from pipeline.config import BuildConfig
 from pipeline.workers import cores
@@ -29,14 +31,14 @@ class Work:
     seconds: float
 
 
-def provenance(config: BuildConfig, command: list[str], work: Work, folder: Path) -> bytes:
+def provenance(config: BuildConfig, command: list[str], work: Work, folder: Place) -> bytes:
     """Return what to write into `provenance.json`; a build that rendered nothing keeps the recorded pace."""
     before = read_provenance(folder) or {}
     kept = before.get("build") if not work.samples else None
     record = {
         "build": kept or _pace(config, work),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
-        "command": command,
+        "command": [redacted(word) for word in command],
         "host": socket.gethostname(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "config": _resolved(config),
@@ -83,14 +85,14 @@ def _resolved(config: BuildConfig) -> dict[str, Any]:
     return values
 
 
-def records(config: BuildConfig, folder: Path) -> bool:
+def records(config: BuildConfig, folder: Place) -> bool:
     """Tell whether a set's provenance has this configuration, however the build was run."""
     found = (read_provenance(folder) or {}).get("config")
     wanted = _resolved(config)
     return isinstance(found, dict) and {**found, "runtime": None} == {**wanted, "runtime": None}
 
 
-def recorded_config(folder: Path) -> BuildConfig | None:
+def recorded_config(folder: Place) -> BuildConfig | None:
     """Return the configuration a set was built with; None where none is recorded.
 
     Raises:

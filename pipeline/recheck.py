@@ -5,16 +5,17 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import click
 
 from formats.diff_text import Compared
 from formats.errors import TextshardsError
+from formats.places import Place
 from formats.provenance import read_provenance
 from pipeline.build import main as build_command
 from pipeline.check import check
+from pipeline.config import BuildConfig
 from pipeline.provenance import recorded_config
 from pipeline.set_health import RecordedValidity
 
@@ -29,13 +30,13 @@ class Rechecked:
     broken: tuple[str, ...] = ()
 
 
-def recheck(folder: Path) -> Rechecked:
-    """Compare a set with its recorded configuration and the files of its source, as they are now.
+def recheck(folder: Place, wanted: BuildConfig | None = None) -> Rechecked:
+    """Compare a set with a configuration (default: its recorded one) and the files of its source now.
 
     What cannot be told, since the source is out of reach or no configuration is recorded, is said so.
     """
     try:
-        config = recorded_config(folder)
+        config = wanted or recorded_config(folder)
         if config is None:
             return _untold("no configuration is recorded beside the manifest")
         if not config.source.root.is_dir():
@@ -78,7 +79,7 @@ def _keys(keys: Sequence[str], what: str) -> Iterable[str]:
         yield f"{len(keys)} {what}: {', '.join(keys[:_FEW])}{more}"
 
 
-def _command(folder: Path) -> str:
+def _command(folder: Place) -> str:
     """Return the command that builds a set, with the configuration file and the words it was built with."""
     words = (read_provenance(folder) or {}).get("command")
     config, overrides = "FILE", []

@@ -36,7 +36,7 @@ from formats.levels import offset_level
 from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
 from formats.spec import TargetsSpec
 from pipeline.kernels.distance import LANES, TILE, draw
-from pipeline.kernels.measure import CARE, DEGENERATE, DONT_CARE, NOT_FINITE, SELF_CROSSING, measure
+from pipeline.kernels.measure import DEGENERATE, NOT_FINITE, SELF_CROSSING, measure
 
 RENDERER_VERSION = 1
 """Part of the fingerprint: moves with every change of a byte that `render` gives."""
@@ -154,10 +154,11 @@ def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:
 def _first_codes(
     dont_care: Sequence[bool], problems: Sequence[str | None] | None, count: int
 ) -> NDArray[np.uint8]:
-    codes = np.array([DONT_CARE if ignored else CARE for ignored in dont_care], np.uint8)
+    codes = np.array(dont_care, bool).view(np.uint8)  # CARE is 0, DONT_CARE 1
     if len(codes) != count or (problems is not None and len(problems) != count):
         raise ValueError("polygons, don't-care flags and problems are as many as each other")
-    for i, problem in enumerate(problems or ()):
-        if problem is not None:
-            codes[i] = _PROBLEMS[problem]
+    if problems is not None and problems.count(None) < count:
+        for i, problem in enumerate(problems):
+            if problem is not None:
+                codes[i] = _PROBLEMS[problem]
     return codes

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from formats.problems import Problem
 from formats.verified import Verification
+from pipeline.building import BuildProgress
 
 Verdict = Literal["valid", "stale", "damaged", "unchecked", "no set"]
 
@@ -108,7 +109,8 @@ class SetHealth:
         verified: the last `python -m formats.verify`; None where none is noted.
         verified_current: whether it looked at the manifest that the set has now.
         building: who is building it now; None where nobody is.
-        disk_free, disk_total: bytes of the file system it lies on.
+        progress: how far that build has come, once it renders.
+        disk_free, disk_total: bytes of the file system it lies on; None in object storage.
     """
 
     folder: str
@@ -120,8 +122,9 @@ class SetHealth:
     verified: Verification | None
     verified_current: bool
     building: str | None
-    disk_free: int
-    disk_total: int
+    progress: BuildProgress | None
+    disk_free: int | None
+    disk_total: int | None
 
     @property
     def verdict(self) -> Verdict:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from formats.disk import writing
 from formats.errors import SampleError
@@ -17,6 +18,7 @@ from formats.manifest import (
     ShardManifest,
 )
 from formats.members import encode_sample
+from formats.places import Place, RemotePath
 from formats.shards import shard_writer
 from formats.storage import write_whole
 from pipeline.page import make_sample
@@ -25,9 +27,9 @@ from pipeline.plan import PlannedShard
 
 @dataclass(frozen=True)
 class ShardJob:
-    """A shard to write into a set's folder."""
+    """A shard to write into a set's folder or prefix."""
 
-    folder: Path
+    folder: Place
     shard: PlannedShard
     settings: SetSettings
     max_pixels: int
@@ -47,13 +49,28 @@ def write_shard(job: ShardJob) -> Shard:
     Raises:
         TextshardsError: an image is not the one that was planned, or the disk is full or at fault.
     """
-    with writing(job.folder):
-        return _write(job)
+    if not isinstance(job.folder, RemotePath):
+        with writing(job.folder):
+            return _write(job, job.folder)
+    with TemporaryDirectory(prefix="textshards-") as name, writing(Path(name)):
+        scratch = Path(name)
+        (scratch / SHARD_FOLDER).mkdir()
+        shard = _write(job, scratch)
+        _upload(scratch, job.folder, shard)
+        return shard
 
 
-def _write(job: ShardJob) -> Shard:
+def _upload(scratch: Path, folder: RemotePath, shard: Shard) -> None:
+    """Write a shard's objects under their final names, its manifest last: until then nobody asks for them."""
+    for file in shard.manifest.files:
+        (folder / file.path).upload(scratch / file.path)
+    path = shard.entry.manifest.path
+    (folder / path).upload(scratch / path)
+
+
+def _write(job: ShardJob, place: Path) -> Shard:
     shard, settings = job.shard, job.settings
-    folder = job.folder / SHARD_FOLDER
+    folder = place / SHARD_FOLDER
     writer = shard_writer(folder, shard.name, SHARD_FOLDER, settings.geometry.canvas, settings.encoding)
     quarantined = []
     try:

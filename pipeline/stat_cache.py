@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,11 @@ import click
 from formats.commands import progress
 from formats.disk import disk_error
 from formats.errors import SampleError
+from formats.file_checks import hash_file
 from formats.fingerprint import sha256
+from formats.manifest import FileRecord
+from formats.places import Place, RemotePath, user_cache
+from formats.remote_set import REQUESTS
 from formats.storage import write_whole
 from pipeline.image_header import MAX_PIXELS
 from pipeline.images import image_size
@@ -46,16 +49,17 @@ class ImageFacts:
 class StatCache:
     """SHA-256 of files whose size and modification time have not changed since they were hashed.
 
-    Kept in the set's folder; losing it costs time, never correctness. With `paranoid` nothing in it is
-    believed.
+    Kept in the set's folder, of a set in object storage in the user's cache folder: it names files of this
+    machine. Losing it costs time, never correctness. With `paranoid` nothing in it is believed.
     """
 
-    def __init__(self, folder: Path, *, paranoid: bool = False) -> None:
-        self._path = folder / STAT_CACHE
+    def __init__(self, folder: Place, *, paranoid: bool = False) -> None:
+        self._path, self._paranoid = _home(folder), paranoid
         self._known: dict[str, list[int | str]] = {} if paranoid else _load(self._path)
+        self._distrusted: Place | None = None
         self._seen: dict[str, list[int | str]] = {}
 
-    def sha256(self, path: Path) -> str:
+    def sha256(self, path: Place) -> str:
         """Return the SHA-256 of a file, in hexadecimal.
 
         Raises:
@@ -63,7 +67,19 @@ class StatCache:
         """
         return str(self._facts(path, 1, lambda: [_hash(path)])[0])
 
-    def image(self, path: Path) -> ImageFacts:
+    def sha256_of(self, path: Place, record: FileRecord) -> str:
+        """Return the SHA-256 of a file a manifest names, an object's as recorded where its size is right.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        if not isinstance(path, RemotePath):
+            return self.sha256(path)
+        if self._paranoid or (self._distrusted is not None and path.is_relative_to(self._distrusted)):
+            return hash_file(path)
+        return record.sha256 if path.stat().st_size == record.bytes else ""
+
+    def image(self, path: Place) -> ImageFacts:
         """Return what is known of an image file.
 
         Raises:
@@ -72,25 +88,26 @@ class StatCache:
         digest, pixels = self._facts(path, 2, lambda: _look(path))
         return ImageFacts(str(digest), int(pixels))
 
-    def _facts(self, path: Path, count: int, look: Callable[[], list[int | str]]) -> list[int | str]:
-        found = path.stat()
-        name, stamp = str(path.absolute()), [found.st_size, found.st_mtime_ns]
+    def _facts(self, path: Place, count: int, look: Callable[[], list[int | str]]) -> list[int | str]:
+        name, stamp, settled = _stamp(path)
         known = self._known.get(name)
         believed = known is not None and known[:2] == stamp and len(known) == 2 + count
         facts = known[2:] if known is not None and believed else look()
-        if time.time_ns() - found.st_mtime_ns > SETTLED_NS:
+        if settled:
             self._seen[name] = [*stamp, *facts]
         return facts
 
-    def distrust(self, folder: Path) -> None:
+    def distrust(self, folder: Place) -> None:
         """Believe nothing of the files below a folder: they are hashed again."""
+        self._distrusted = folder
         start = f"{folder.absolute()}/"
         self._known = {name: row for name, row in self._known.items() if not name.startswith(start)}
 
-    def remember(self, path: Path, sha256: str) -> None:
-        """Note the hash of a file that this build wrote."""
-        found = path.stat()
-        self._seen[str(path.absolute())] = [found.st_size, found.st_mtime_ns, sha256]
+    def remember(self, path: Place, sha256: str) -> None:
+        """Note the hash of a file that this build wrote; of an object the manifest is believed."""
+        if not isinstance(path, RemotePath):
+            name, stamp, _ = _stamp(path)
+            self._seen[name] = [*stamp, sha256]
 
     def save(self, *, forget: bool = True) -> None:
         """Write what was seen; what was not seen is forgotten, or kept. A disk at fault is told, no more."""
@@ -99,6 +116,7 @@ class StatCache:
             return
         try:
             data = json.dumps(kept, separators=(",", ":")).encode()
+            self._path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(self._path, sha256(data).encode() + b"\n" + data)
         except OSError as error:
             click.echo(
@@ -107,7 +125,7 @@ class StatCache:
 
 
 def hash_images(
-    images: Sequence[tuple[str, Path]], cache: StatCache, max_pixels: int = MAX_PIXELS
+    images: Sequence[tuple[str, Place]], cache: StatCache, max_pixels: int = MAX_PIXELS
 ) -> tuple[dict[str, str], dict[str, str]]:
     """Hash image files on all cores; return SHA-256 by key, and by key why a file cannot be used.
 
@@ -116,7 +134,9 @@ def hash_images(
     """
     batches = [images[start : start + BATCH] for start in range(0, len(images), BATCH)]
     hashes, faults = {}, {}
-    with progress(len(images), "hashing images") as shown, ThreadPoolExecutor(cores()) as pool:
+    remote = any(isinstance(path, RemotePath) for _, path in images[:1])
+    threads = REQUESTS if remote else cores()
+    with progress(len(images), "hashing images") as shown, ThreadPoolExecutor(threads) as pool:
         for batch in pool.map(lambda batch: [(key, _try_image(path, cache)) for key, path in batch], batches):
             for key, facts in batch:
                 if isinstance(facts, SampleError):
@@ -133,7 +153,7 @@ def _too_large(pixels: int, limit: int) -> str:
     return f"expected at most {limit} pixels (source.max_pixels), found {pixels} by the image's header"
 
 
-def _try_image(path: Path, cache: StatCache) -> ImageFacts | SampleError:
+def _try_image(path: Place, cache: StatCache) -> ImageFacts | SampleError:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
@@ -145,7 +165,7 @@ def _try_image(path: Path, cache: StatCache) -> ImageFacts | SampleError:
         return SampleError(str(path), found=f"the image cannot be read: {error.strerror or error}")
 
 
-def _look(path: Path) -> list[int | str]:
+def _look(path: Place) -> list[int | str]:
     data = path.read_bytes()
     try:
         height, width = image_size(data)
@@ -154,9 +174,25 @@ def _look(path: Path) -> list[int | str]:
     return [sha256(data), height * width]
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _hash(path: Place) -> str:
+    return hash_file(path)
+
+
+def _stamp(path: Place) -> tuple[str, list[int | str], bool]:
+    """Return a file's name, what changes with it, and whether that can be relied on by now."""
+    if isinstance(path, RemotePath):
+        known = path.stat()
+        return path.url, [known.st_size, known.version], bool(known.version)
+    found = path.stat()
+    settled = time.time_ns() - found.st_mtime_ns > SETTLED_NS
+    return str(path.absolute()), [found.st_size, found.st_mtime_ns], settled
+
+
+def _home(folder: Place) -> Path:
+    if not isinstance(folder, RemotePath):
+        return folder / STAT_CACHE
+    name = f"{sha256(folder.url.encode())[:24]}.json"
+    return user_cache() / "stat" / name
 
 
 def _load(path: Path) -> dict[str, list[int | str]]:

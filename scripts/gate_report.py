@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 import statistics
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 PASS_BELOW, FAIL_ABOVE = 0.01, 0.02
 """Drop of the mean H-mean against the first precision, as a share of it."""
 BEGIN, END = "<!-- precision_gate: begin -->", "<!-- precision_gate: end -->"
+OTHERS = {"cleval/hmean": "CLEval, micro", "cleval/macro_hmean": "CLEval, mean of pages"}
+"""H-means shown beside the one that is judged, by their names in a validation's record."""
 Verdict = Literal["baseline", "pass", "marginal", "fail"]
 
 
@@ -29,6 +31,7 @@ class GateRun:
         peak_mb: memory of its process, in MiB.
         peak_device_mb: memory on its device, in MiB; None where the run was not on one.
         skipped: steps that float16 lost.
+        others: further H-means of the last validation, by their names in the records, as in `OTHERS`.
     """
 
     precision: str
@@ -39,6 +42,7 @@ class GateRun:
     peak_mb: float
     peak_device_mb: float | None
     skipped: int
+    others: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class GateRow:
         best, wall_s, peak_mb: means over the runs.
         peak_device_mb: mean over the runs; None where there was no device.
         skipped: sum over the runs.
+        others: mean and spread of the further H-means that all its runs have.
     """
 
     precision: str
@@ -70,6 +75,7 @@ class GateRow:
     peak_mb: float
     peak_device_mb: float | None
     skipped: int
+    others: Mapping[str, tuple[float, float | None]]
 
     @property
     def told_apart(self) -> bool:
@@ -108,7 +114,16 @@ def _row(runs: Sequence[GateRun], first: Sequence[GateRun]) -> GateRow:
         peak_mb=statistics.fmean(run.peak_mb for run in runs),
         peak_device_mb=statistics.fmean(on_device) if on_device else None,
         skipped=sum(run.skipped for run in runs),
+        others={
+            name: _mean_and_spread([run.others[name] for run in runs])
+            for name in OTHERS
+            if all(name in run.others for run in runs)
+        },
     )
+
+
+def _mean_and_spread(values: Sequence[float]) -> tuple[float, float | None]:
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else None
 
 
 def _noise(final: Sequence[float], base: Sequence[float], scale: float) -> float | None:
@@ -123,6 +138,7 @@ HEADER = (
     "seeds",
     "H-mean",
     "spread",
+    *OTHERS.values(),
     "drop",
     "noise",
     "best",
@@ -141,6 +157,7 @@ def cells(row: GateRow) -> list[str]:
         str(len(row.seeds)),
         f"{row.mean:.4f}",
         "-" if row.spread is None else f"{row.spread:.4f}",
+        *(_other(row.others.get(name)) for name in OTHERS),
         "-" if row.verdict == "baseline" else f"{100 * row.drop:+.2f} %",
         "-" if row.noise is None else f"{100 * row.noise:.2f} %",
         f"{row.best:.4f}",
@@ -150,6 +167,13 @@ def cells(row: GateRow) -> list[str]:
         str(row.skipped),
         row.verdict,
     ]
+
+
+def _other(value: tuple[float, float | None] | None) -> str:
+    if value is None:
+        return "-"
+    mean, spread = value
+    return f"{mean:.4f}" if spread is None else f"{mean:.4f} ± {spread:.4f}"
 
 
 def as_text(rows: Sequence[GateRow]) -> str:

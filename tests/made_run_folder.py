@@ -29,7 +29,8 @@ def made_run_folder(
         hmeans: of its validations, at steps 10, 20, ...
         finished: None for a run that was killed, and has no summary.
         wall_s: seconds it took.
-        facts: instead of those of every run: parts, fingerprint, versions, processes, resumed.
+        facts: instead of those of every run: parts, fingerprint, versions, processes, resumed,
+            origin.
     """
     folder.mkdir(parents=True)
     save_config(load_config(None, [f"exp_name={folder.name}", *words]), folder / "config.yaml")
@@ -38,7 +39,9 @@ def made_run_folder(
     parts = PARTS | facts.get("parts", {})
     made_of = {"fingerprint": facts.get("fingerprint", "sha256-ts1:0123456789abcdef"), "parts": parts}
     versions = VERSIONS | facts.get("versions", {})
-    (folder / "last.json").write_text(json.dumps({"set": made_of, "versions": versions}))
+    (folder / "last.json").write_text(
+        json.dumps({"set": made_of, "versions": versions} | facts.get("origin", {}))
+    )
     if finished is not None:
         summary = {
             "finished": finished,

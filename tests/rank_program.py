@@ -40,6 +40,8 @@ SETTINGS = (
     "exp_name=x",
 )
 """Of runs on 19 pages: batches of 8, 8 and 3 pages, so that the last of four processes once has none."""
+STEEP = ("optim.lr=1e-3", "optim.eps=1e-4")
+"""A rate at which rounding shows, and an epsilon by which AdamW does not follow it (decision 0008)."""
 SHARES = {2: [(0, 3), (3, 3)], 4: [(0, 1), (1, 3), (3, 3), (3, 3)]}
 """Which of three pages each rank has, from-to: uneven, some none."""
 
@@ -144,9 +146,16 @@ def check_samples(ranks: Ranks) -> None:
     )
 
 
-def train(shards: Path, folder: Path, ranks: Ranks, steps: int | None = None, **options: Any) -> None:
+def train(
+    shards: Path,
+    folder: Path,
+    ranks: Ranks,
+    steps: int | None = None,
+    more: tuple[str, ...] = (),
+    **options: Any,
+) -> None:
     """Train; with `steps`, the last rank, it alone, says stop after so many."""
-    words = () if "resume" in options else (*SETTINGS, f"logger.folder={folder}")
+    words = () if "resume" in options else (*SETTINGS, *more, f"logger.folder={folder}")
     experiment = open_run(shards, None, words, ranks=ranks, **options)
     asked = itertools.count(1)
     drawn: set[int] = set()
@@ -195,6 +204,7 @@ def main(shards: Path, folder: Path, run: Path, run_set: Path) -> None:
         check_samples(ranks)
         check_validation(run, run_set, ranks)
         train(shards, folder / f"whole_{ranks.world}", ranks)
+        train(shards, folder / f"steep_{ranks.world}", ranks, more=STEEP)
         if ranks.world == 2:
             train(shards, folder / "stopped_2", ranks, steps=1)
         else:

@@ -9,6 +9,7 @@ Pixel (row i, column j) is the point (x=j, y=i), in the stored page as in the cr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -90,14 +91,15 @@ def similarity_matrix(
         degrees: rotation about that point; from the x axis towards the y axis, clockwise to the eye.
         flip: mirrored left to right after all that: x' = (W - 1) - x.
     """
-    angle = np.deg2rad(degrees)
-    cosine, sine = scale * np.cos(angle), scale * np.sin(angle)
-    linear_22 = np.array([[cosine, -sine], [sine, cosine]])
-    middle = middle_of(crop)
-    matrix_23 = np.column_stack([linear_22, middle - linear_22 @ np.asarray(center_xy)])
+    # Plain numbers: every crop of a run passes here, and NumPy's calls would take longer than the sums.
+    angle = math.radians(degrees)
+    cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+    x, y = float(center_xy[0]), float(center_xy[1])
+    across = [cosine, -sine, (crop[1] - 1) / 2 - (cosine * x - sine * y)]
+    down = [sine, cosine, (crop[0] - 1) / 2 - (sine * x + cosine * y)]
     if flip:
-        matrix_23[0] = [0.0, 0.0, crop[1] - 1.0] - matrix_23[0]
-    return matrix_23
+        across = [-across[0], -across[1], crop[1] - 1.0 - across[2]]
+    return np.array([across, down])
 
 
 def middle_of(crop: Side) -> Floats:
@@ -119,9 +121,9 @@ def draw_for(
         crop: height, width of the crop.
     """
     generator = np.random.Generator(np.random.Philox(key=random_key("augment", seed, epoch, key)))
-    flip, turn, size, *place, bright, contrast, saturation, grey = generator.random(11)
-    low, high = np.log(settings.scale)
-    scale = float(np.exp(low + (high - low) * size))
+    flip, turn, size, *place, bright, contrast, saturation, grey = generator.random(11).tolist()
+    low, high = (math.log(side) for side in settings.scale)
+    scale = math.exp(low + (high - low) * size)
     degrees = settings.rotation * _signed(turn)
     center = _place(place, planes, settings.text_share, scale, degrees, crop)
     return Draw(
@@ -135,7 +137,7 @@ def draw_for(
 
 
 def _signed(uniform: float) -> float:
-    return float(2.0 * uniform - 1.0)
+    return 2.0 * uniform - 1.0
 
 
 def _place(
@@ -145,33 +147,35 @@ def _place(
     scale: float,
     degrees: float,
     crop: Side,
-) -> Floats:
+) -> tuple[float, float]:
     """Return the point of the page that comes to the crop's middle; `random`: four numbers in [0, 1).
 
     The crop's window stays on the canvas as far as it fits there, and else has the whole canvas in it.
     """
-    choice, which, *at = random
-    angle = np.deg2rad(degrees)
-    cosine, sine = abs(np.cos(angle)), abs(np.sin(angle))
+    choice, which, at_x, at_y = random
+    angle = math.radians(degrees)
+    cosine, sine = math.cos(angle), math.sin(angle)
     height, width = crop
-    reach = np.array([cosine * width + sine * height, sine * width + cosine * height]) / (2.0 * scale) - 0.5
+    seen_x = abs(cosine) * width + abs(sine) * height
+    seen_y = abs(sine) * width + abs(cosine) * height
+    rows, columns = (planes["distance"] if "distance" in planes else planes["thresh"]).shape
+    first_x, last_x = _span(seen_x / (2.0 * scale) - 0.5, columns)
+    first_y, last_y = _span(seen_y / (2.0 * scale) - 0.5, rows)
     text = text_point(planes, which) if choice < text_share else None
-    far = _far_corner(planes)
-    first, last = np.minimum(reach, far - reach), np.maximum(reach, far - reach)
     if text is None:
-        return first + (last - first) * at
-    offset = (np.array(at) - 0.5) * [width, height]
-    turned = similarity_matrix((0.0, 0.0), (1, 1), scale=1.0 / scale, degrees=-degrees)[:, :2] @ offset
-    center: Floats = np.clip(text - turned, first, last)
-    return center
+        return first_x + (last_x - first_x) * at_x, first_y + (last_y - first_y) * at_y
+    right, below = (at_x - 0.5) * width / scale, (at_y - 0.5) * height / scale
+    x = text[0] - (cosine * right + sine * below)
+    y = text[1] - (cosine * below - sine * right)
+    return min(max(x, first_x), last_x), min(max(y, first_y), last_y)
 
 
-def _far_corner(planes: Mapping[str, Bytes]) -> Floats:
-    whole = planes["distance"] if "distance" in planes else planes["thresh"]
-    return np.array([whole.shape[1] - 1.0, whole.shape[0] - 1.0])
+def _span(reach: float, size: int) -> tuple[float, float]:
+    """Return from where to where a crop's middle may lie that reaches so far to both sides."""
+    return min(reach, size - 1.0 - reach), max(reach, size - 1.0 - reach)
 
 
-def text_point(planes: Mapping[str, Bytes], random: float) -> Floats | None:
+def text_point(planes: Mapping[str, Bytes], random: float) -> tuple[float, float] | None:
     """Return a point (x, y) of the page that lies on care text, None where there is none.
 
     Args:
@@ -186,7 +190,7 @@ def text_point(planes: Mapping[str, Bytes], random: float) -> Floats | None:
     if not len(texts):
         return None
     row, column = divmod(int(texts[int(random * len(texts))]), grid.shape[1])
-    return np.array([float(column * COLUMN_STEP), float(row * ROW_STEP)])
+    return float(column * COLUMN_STEP), float(row * ROW_STEP)
 
 
 def color_matrix(*, brightness: float, contrast: float, saturation: float) -> Floats | None:
@@ -199,5 +203,9 @@ def color_matrix(*, brightness: float, contrast: float, saturation: float) -> Fl
     """
     if (brightness, contrast, saturation) == (0.0, 1.0, 1.0):
         return None
-    linear_33 = contrast * (saturation * np.eye(3) + (1.0 - saturation) * np.tile(LUMA, (3, 1)))
-    return np.column_stack([linear_33, np.full(3, brightness + MID_GREY * (1.0 - contrast))])
+    color_34 = np.empty((3, 4))
+    color_34[:, :3] = contrast * (1.0 - saturation) * LUMA
+    color_34[:, 3] = brightness + MID_GREY * (1.0 - contrast)
+    for channel in range(3):
+        color_34[channel, channel] += contrast * saturation
+    return color_34

@@ -1,7 +1,8 @@
 """Batches and the memory they live in.
 
 A stream owns a few slots, each the memory of one batch, and fills them again and again: nothing is allocated
-while training runs. The tensors are views of that memory, pinned where CUDA is there to copy from it.
+while training runs. The tensors are views of that memory, pinned where CUDA is there to copy from it. The
+planes of a sample lie side by side, as they do in a shard, so that a shard's frame is decompressed in place.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 
 from formats.sample import Bytes
 
 PLANES = {
     "distance": ("distance", "overlap", "prob_mask"),
-    "planes": ("prob", "prob_mask", "thresh", "thresh_mask"),
+    "planes": ("thresh", "prob", "prob_mask", "thresh_mask"),
 }
-"""By `encoding.maps`, the planes of a batch."""
+"""By `encoding.maps`, the planes of a batch, in the order they are stored in."""
 
 
 class Slot:
@@ -31,12 +33,10 @@ class Slot:
 
     def __init__(self, samples: int, size: tuple[int, int], planes: Iterable[str]) -> None:
         pinned = torch.cuda.is_available()
-        self.images_NHWC = torch.empty((samples, *size, 3), dtype=torch.uint8, pin_memory=pinned)
-        self.planes = {
-            name: torch.empty((samples, *size), dtype=torch.uint8, pin_memory=pinned) for name in planes
-        }
-        self._images = self.images_NHWC.numpy()
-        self._planes = {name: plane.numpy() for name, plane in self.planes.items()}
+        self.names = tuple(planes)
+        self.images_NHWC = _memory((samples, *size, 3), pinned)
+        self.planes_NPHW = _memory((samples, len(self.names), *size), pinned)
+        self._images, self._planes = self.images_NHWC.numpy(), self.planes_NPHW.numpy()
         self.copied: torch.cuda.Event | None = None
 
     def image(self, row: int) -> Bytes:
@@ -44,10 +44,10 @@ class Slot:
         image_HWC: Bytes = self._images[row]
         return image_HWC
 
-    def plane(self, name: str, row: int) -> Bytes:
-        """Return one (H, W) plane of one sample, to be written."""
-        plane_HW: Bytes = self._planes[name][row]
-        return plane_HW
+    def planes(self, row: int) -> Bytes:
+        """Return the (P, H, W) planes of one sample, in the order of `names`, to be written."""
+        planes_PHW: Bytes = self._planes[row]
+        return planes_PHW
 
     def wait_until_free(self) -> None:
         """Wait until a device has copied what the slot held."""
@@ -56,20 +56,29 @@ class Slot:
             self.copied = None
 
 
+def _memory(shape: tuple[int, ...], pinned: bool) -> torch.Tensor:
+    if pinned:
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
+    # NumPy asks the system for large pages, PyTorch does not: decoding into them costs a twentieth less.
+    return torch.from_numpy(np.empty(shape, np.uint8))
+
+
 @dataclass(frozen=True)
 class Batch:
     """Some samples of an epoch. Its memory is the stream's: valid until the next batch is asked for.
 
     Attributes:
         images_NHWC: (N, H, W, 3) uint8 RGB.
-        planes: (N, H, W) uint8 by name: distance, overlap, prob_mask (0/1); or, from a set of planes, prob,
-            prob_mask, thresh_mask (0/1) and thresh.
+        planes_NPHW: (N, P, H, W) uint8: distance, overlap, prob_mask (0/1); or, from a set of planes, thresh,
+            prob, prob_mask, thresh_mask (the last three 0/1).
+        names: of the P planes.
         numbers: the samples' numbers in the set.
         position: which batch of the epoch, from 0.
     """
 
     images_NHWC: torch.Tensor
-    planes: dict[str, torch.Tensor]
+    planes_NPHW: torch.Tensor
+    names: tuple[str, ...]
     numbers: tuple[int, ...]
     position: int
     _slot: Slot | None = field(default=None, repr=False, compare=False)
@@ -78,19 +87,24 @@ class Batch:
         """Return the number of samples."""
         return len(self.numbers)
 
+    @property
+    def planes(self) -> dict[str, torch.Tensor]:
+        """The planes by name, each (N, H, W): views of `planes_NPHW`."""
+        return {name: self.planes_NPHW[:, place] for place, name in enumerate(self.names)}
+
     @classmethod
     def of(cls, slot: Slot, numbers: tuple[int, ...], position: int) -> Batch:
         """Return the batch that a slot holds."""
         count = len(numbers)
-        planes = {name: plane[:count] for name, plane in slot.planes.items()}
-        return cls(slot.images_NHWC[:count], planes, numbers, position, slot)
+        return cls(slot.images_NHWC[:count], slot.planes_NPHW[:count], slot.names, numbers, position, slot)
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on a device; the host goes on while CUDA copies, and the memory waits for it."""
         device = torch.device(device)
         moved = Batch(
             self.images_NHWC.to(device, non_blocking=True),
-            {name: plane.to(device, non_blocking=True) for name, plane in self.planes.items()},
+            self.planes_NPHW.to(device, non_blocking=True),
+            self.names,
             self.numbers,
             self.position,
             self._slot,

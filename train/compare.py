@@ -6,15 +6,16 @@ The JSON on stdout of ``--json``; runs and settings are sorted by what they are,
   "stopped" or "unfinished"), ``epochs``, ``steps``, ``best`` and ``last`` (each null, or ``step`` and
   ``metrics`` by name; best by the run's own trainer.monitor), ``wall_s``, ``pace`` (samples_per_s and
   data_wait_share, medians over the train records; peak_rss_mb, peak_device_mb), ``facts`` (set, the
-  fingerprint of its data; processes; versions.NAME; null where unknown), ``resumed_with`` (settings changed
-  on the way, as [before, after]).
+  fingerprint of its data; processes; versions.NAME; null where unknown), ``origin`` (git, the revision of
+  the code; command; host; device, as far as recorded), ``resumed_with`` (settings changed on the way, as
+  [before, after]).
 - ``settings``: runs that differ in the seed alone: ``label``, ``values`` (by name, of the differences),
   ``runs`` (labels), ``seeds`` (of those that finished), ``figures`` (over those that finished; by name, such
   as "best/hmean", "last/cleval/hmean", "wall_s": ``n``, ``mean``, ``sd`` (null of one), ``min``, ``max``).
 - ``differences``: ``name``, ``kind`` ("setting", "data", "version" or "processes"), ``values`` (each
   ``value`` with the ``runs`` that have it; "absent" where a run has no such setting).
 - ``without_effect``: names of differing settings that change nothing that is learnt.
-- ``cautions``: ``kind`` and ``text``; the kinds are those of `train.run_cautions.Caution`.
+- ``cautions``: ``kind`` and ``text``; the kinds are those of `formats.run_cautions.Caution`.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ def main(folders: tuple[Path, ...], to_json: bool, page: Path | None) -> None:
       python -m train.compare runs/fp32-1 runs/fp32-2 runs/bf16-1 runs/bf16-2
       python -m train.compare runs/a runs/b --json --html compared.html
     """
-    from train.compare_text import as_json, human_text
-    from train.run_diff import compare_runs
-    from train.run_record import read_run
+    from formats.run_diff import compare_runs
+    from formats.run_diff_text import as_json, human_text
+    from formats.run_record import read_run
 
     comparison = compare_runs([read_run(folder) for folder in folders])
     if page is not None:

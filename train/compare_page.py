@@ -11,13 +11,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from formats.palette import CYCLE, RULE, hex_of
+from formats.run_cautions import cautions
+from formats.run_diff import Comparison
+from formats.run_diff_text import Table, headline, hmean_names, tables
+from formats.run_record import RunRecord
 from formats.storage import write_whole
-from train.compare_text import Table, headline, hmean_names, tables
 from train.curves import series
 from train.report import PAGE, STYLE
-from train.run_cautions import cautions
-from train.run_diff import Comparison
-from train.run_record import RunRecord
 
 STYLES = ("-", "--", ":", "-.")
 """Of the lines of the first, second, ... setting: runs are told apart without colours, too."""

@@ -19,6 +19,7 @@ from train.loss import LossSettings
 from train.model import DetectorSettings
 from train.optim import OptimSettings
 from train.precision import PrecisionName
+from train.storage_settings import StorageSettings
 from train.stream import StreamSettings
 from train.wandb_sink import WandbSettings
 
@@ -30,6 +31,7 @@ class DataSettings(Section):
     val: str | None = Field("test", description="split to evaluate on; null: none")
     stream: StreamSettings = StreamSettings()
     augment: AugmentSettings = AugmentSettings()
+    storage: StorageSettings = StorageSettings()
     eval_size: int | None = Field(
         None,
         ge=32,

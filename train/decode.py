@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
-import cv2
 import numpy as np
 
 from formats.errors import TextshardsError
@@ -14,6 +11,9 @@ from train.augment import AugmentSettings, Side, draw_for
 from train.batch import PLANES, Slot
 from train.cache import Decoded, PageCache
 from train.warp import Warper, Window
+
+ALL_ONES = 255
+"""A packed byte of which all eight pixels are 1."""
 
 
 class Decoder:
@@ -40,7 +40,9 @@ class Decoder:
         self.size: Side = shard_set.canvas if augment is None or crop is None else crop
         self.planes = PLANES[shard_set.encoding.maps]
         self.cache = PageCache(cache_bytes)
-        self._memory = threading.local()
+        # A JPEG is decoded with room for a fourth channel beside its three; pages that are kept are not.
+        self._channels = 4 if shard_set.encoding.image == "jpeg" and not cache_bytes else 3
+        self._scratches: list[_Scratch] = []
 
     def __call__(self, slot: Slot, row: int, number: int, epoch: int) -> bool:
         """Put a sample into a row of a slot; return whether its shard was read for it.
@@ -52,10 +54,7 @@ class Decoder:
             if self.augment is None:
                 self._whole(slot, row, number)
                 return True
-            kept = self.cache.get(number)
-            page = kept or self._read(number)
-            self._augmented(slot, row, number, epoch, page, self.augment)
-            return kept is None
+            return self._crop(slot, row, number, epoch, self.augment)
         except TextshardsError:
             raise
         except Exception as error:
@@ -64,25 +63,41 @@ class Decoder:
 
     def _whole(self, slot: Slot, row: int, number: int) -> None:
         self.shard_set.image(number, slot.image(row))
-        planes = self.shard_set.planes(number, self._scratch().planes)
-        for name in self.planes:
-            _put_whole(planes.get(name), slot.plane(name, row))
+        planes_PHW = slot.planes(row)
+        spread(self.shard_set.planes(number, planes_PHW.reshape(-1)), self.planes, planes_PHW)
 
-    def _read(self, number: int) -> Decoded:
-        scratch = self._scratch()
+    def _crop(self, slot: Slot, row: int, number: int, epoch: int, settings: AugmentSettings) -> bool:
+        # Threads come and go with the epochs; what they decode into stays. Taking from a list is atomic.
+        try:
+            scratch = self._scratches.pop()
+        except IndexError:
+            scratch = _Scratch(self.shard_set, self.size, self._channels)
+        kept = self.cache.get(number)
+        page = kept or self._read(number, scratch)
+        self._augmented(slot, row, number, epoch, page, settings, scratch.warper)
+        self._scratches.append(scratch)
+        return kept is None
+
+    def _read(self, number: int, scratch: _Scratch) -> Decoded:
         image_HWC = self.shard_set.image(number, scratch.image_HWC)
         page = Decoded(image_HWC, self.shard_set.planes(number, scratch.planes))
         self.cache.offer(number, page)
         return page
 
     def _augmented(
-        self, slot: Slot, row: int, number: int, epoch: int, page: Decoded, settings: AugmentSettings
+        self,
+        slot: Slot,
+        row: int,
+        number: int,
+        epoch: int,
+        page: Decoded,
+        settings: AugmentSettings,
+        warper: Warper,
     ) -> None:
         planes = page.planes
         draw = draw_for(self.shard_set.key(number), planes, settings, self.seed, epoch, self.size)
-        warper = self._scratch().warper
         window = warper.window(draw.matrix_23)
-        out = {name: slot.plane(name, row) for name in self.planes}
+        out = dict(zip(self.planes, slot.planes(row), strict=True))
         first = "distance" if "distance" in planes else "thresh"
         warper.page(window, page.image_HWC, planes[first], draw.color_34, slot.image(row), out[first])
         self._others(warper, window, planes, out)
@@ -98,26 +113,35 @@ class Decoder:
             warper.bits(window, planes["prob"], out["prob"], outside=0)
             warper.bits(window, planes["thresh_mask"], out["thresh_mask"], outside=0)
 
-    def _scratch(self) -> _Scratch:
-        scratch: _Scratch | None = getattr(self._memory, "scratch", None)
-        if scratch is None:
-            scratch = self._memory.scratch = _Scratch(self.shard_set, self.size)
-        return scratch
-
 
 class _Scratch:
     """What one thread decodes into, again and again."""
 
-    def __init__(self, shard_set: ShardSet, size: Side) -> None:
-        self.image_HWC = np.empty((*shard_set.canvas, 3), np.uint8)
+    def __init__(self, shard_set: ShardSet, size: Side, channels: int) -> None:
+        self.image_HWC = np.empty((*shard_set.canvas, channels), np.uint8)
         self.planes = np.empty(shard_set.plane_bytes, np.uint8)
         self.warper = Warper(shard_set.canvas, size, shard_set.settings.geometry.pad_color)
 
 
-def _put_whole(plane_HW: Bytes | None, out_HW: Bytes) -> None:
-    if plane_HW is None:
-        out_HW.fill(0)
-    elif plane_HW.shape == out_HW.shape:
-        cv2.copyTo(plane_HW, None, dst=out_HW)
+def spread(planes: dict[str, Bytes], names: tuple[str, ...], planes_PHW: Bytes) -> None:
+    """Bring planes to a byte a pixel where they were decompressed; one that is not there is all zero.
+
+    Args:
+        planes: by name, views of `planes_PHW` from its beginning on, as `ShardSet.planes` leaves them.
+        names: of all P planes, in the order they are stored in.
+        planes_PHW: (P, H, W) uint8.
+    """
+    # The last first: a plane at its place lies behind where any plane before it was decompressed.
+    for place in reversed(range(len(names))):
+        plane_HW, out_HW = planes.get(names[place]), planes_PHW[place]
+        if plane_HW is None:
+            out_HW.fill(0)
+        elif plane_HW.shape != out_HW.shape:
+            _unpack(plane_HW, out_HW)
+
+
+def _unpack(packed_HW: Bytes, out_HW: Bytes) -> None:
+    if packed_HW.min() == ALL_ONES:
+        out_HW.fill(1)
     else:
-        out_HW[:] = np.unpackbits(plane_HW, axis=1)
+        out_HW[:] = np.unpackbits(packed_HW, axis=1)

@@ -1,19 +1,21 @@
-"""``python -m train.evaluate``: the scores of a checkpoint on a split."""
+"""``python -m train.evaluate``: the scores of a checkpoint on a split, or of plain detection files."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
+from formats.places import Place
 
 EXISTING = click.Path(path_type=Path)
 
 
 @click.command("train.evaluate", context_settings={"max_content_width": 100})
 @click.option("--checkpoint", type=EXISTING, help=".pt file, or the folder of a run: its best")
-@click.option("--shards", type=EXISTING, help="folder of the set to evaluate on")
+@click.option("--shards", type=PLACE, help="folder of the set to evaluate on")
 @click.option("--split", help="split of the set (default: the run's data.val)")
 @click.option("--limit", type=click.IntRange(1), help="batches to evaluate at most")
 @click.option("--detections", type=EXISTING, help="folder or zip of plain files instead: res_NAME.txt")
@@ -23,20 +25,28 @@ EXISTING = click.Path(path_type=Path)
     "protocols",
     multiple=True,
     type=click.Choice(["icdar2015", "polygon", "cleval", "total_text"]),
-    help="may be repeated (default: icdar2015 and cleval)",
+    help="may be repeated (default: icdar2015 and cleval; of plain files icdar2015)",
 )
+@click.option(
+    "--outline",
+    type=click.Choice(["quad", "polygon"]),
+    help="points of a line of plain files: 4, or any number (default: as the protocols need)",
+)
+@click.option("--images", type=EXISTING, help="folder of the plain files' pages, for --report")
 @click.option("--out", "folder", type=EXISTING, help="folder for every page's detections and score")
 @click.option("--report", "page", type=EXISTING, help="HTML file to write: the worst pages first")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable, on stdout")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
     checkpoint: Path | None,
-    shards: Path | None,
+    shards: Place | None,
     split: str | None,
     limit: int | None,
     detections: Path | None,
     ground_truth: Path | None,
     protocols: tuple[str, ...],
+    outline: Literal["quad", "polygon"] | None,
+    images: Path | None,
     folder: Path | None,
     page: Path | None,
     as_json: bool,
@@ -51,6 +61,7 @@ def main(
     Examples:
       python -m train.evaluate --checkpoint runs/sroie --shards sets/sroie --split test
       python -m train.evaluate --detections res.zip --ground-truth gt.zip --protocol icdar2015 --json
+      python -m train.evaluate --detections res --ground-truth gt --report worst.html --images pages
     """
     from train.evaluation import evaluate_checkpoint, evaluate_files, save_evaluation, table
     from train.evaluation_pages import write_pages
@@ -58,15 +69,13 @@ def main(
     if (checkpoint and shards) and not (detections or ground_truth):
         report = evaluate_checkpoint(checkpoint, shards, split, protocols, limit, overrides)
     elif (detections and ground_truth) and not (checkpoint or shards):
-        report = evaluate_files(detections, ground_truth, protocols)
+        report = evaluate_files(detections, ground_truth, protocols, outline)
     else:
         raise click.UsageError("give --checkpoint and --shards, or --detections and --ground-truth")
     if folder is not None:
         save_evaluation(report, folder)
     if page is not None:
-        if report.shard_set is None:
-            raise click.UsageError("--report needs pictures: --checkpoint and --shards")
-        write_pages(report, report.shard_set, page)
+        write_pages(report, report.shard_set, page, images)
     click.echo(report.json() if as_json else table(report))
 
 

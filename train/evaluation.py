@@ -6,17 +6,21 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from formats.commands import progress
 from formats.errors import UsageError
+from formats.places import Place
 from formats.shards import ShardSet
 from formats.storage import write_whole
 from train.boxes import Detections
 from train.plain_files import read_detections, read_truths, write_detections
+from train.remote_reader import open_set
+from train.score_points import score_points
 from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.storage_settings import StorageSettings
 from train.trained import load_trained
 from train.validation import DEFAULT_PROTOCOLS, Validation
 
@@ -38,18 +42,23 @@ class EvaluationReport:
     shard_set: ShardSet | None = None
 
     def json(self) -> str:
-        """Return the report as JSON: what, metrics by protocol, pages (the worst first)."""
+        """Return the report as JSON: what, metrics by protocol, pages (the worst first), and over the score.
+
+        "by_score" is of the first protocol: precision and recall of the detections at or above a box score.
+        """
         scores = {
             name: {field: value for field, value in asdict(score).items() if field != "per_page"}
             for name, score in self.evaluation.scores.items()
         }
         pages = [_page_record(page) for page in self.evaluation.worst_first]
-        return json.dumps({"what": dict(self.what), "metrics": scores, "pages": pages}, indent=2)
+        points = [asdict(point) for point in score_points(self.evaluation, next(iter(scores)))]
+        found = {"what": dict(self.what), "metrics": scores, "by_score": points, "pages": pages}
+        return json.dumps(found, indent=2)
 
 
 def evaluate_checkpoint(
     checkpoint: Path,
-    shards: Path,
+    shards: Place,
     split: str | None,
     protocols: Sequence[str] = (),
     limit: int | None = None,
@@ -72,7 +81,7 @@ def evaluate_checkpoint(
     split = split or trained.config.data.val
     if split is None:
         raise UsageError("--split", expected="the split to evaluate on", found="a run without data.val")
-    shard_set = ShardSet(shards, [split])
+    shard_set = open_set(shards, [split], StorageSettings())[0]
     validation = Validation(
         shard_set,
         batch_size=trained.config.data.eval_batch_size,
@@ -98,16 +107,30 @@ def evaluate_checkpoint(
     return EvaluationReport(what, evaluation, shard_set)
 
 
-def evaluate_files(detections: Path, ground_truth: Path, protocols: Sequence[str] = ()) -> EvaluationReport:
+def evaluate_files(
+    detections: Path,
+    ground_truth: Path,
+    protocols: Sequence[str] = (),
+    outline: Literal["quad", "polygon"] | None = None,
+) -> EvaluationReport:
     """Score plain detection files; see `train.plain_files`.
 
     A page without a file of detections is one where nothing was found.
+
+    Args:
+        detections: folder or zip.
+        ground_truth: folder or zip.
+        protocols: names of `train.scoring.PROTOCOLS`; none: icdar2015.
+        outline: whether a line holds four points or any number; None: four, unless a protocol for polygons
+            is among those asked for.
 
     Raises:
         UsageError: files that cannot be read, or detections of a page that has no ground truth.
     """
     names = list(protocols or ("icdar2015",))
-    quads = all(name in ("icdar2015", "cleval") for name in names) and "icdar2015" in names
+    if outline is None:
+        outline = "polygon" if {"polygon", "total_text"} & set(names) else "quad"
+    quads = outline == "quad"
     truths = read_truths(ground_truth, quads=quads)
     found = read_detections(detections, quads=quads)
     if strangers := sorted(set(found) - set(truths)):

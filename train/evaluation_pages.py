@@ -5,72 +5,62 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
+from formats.sample import Bytes
 from formats.shards import ShardSet
-from train.boxes import Detections
-from train.curves import ScorePoint, plot_precision_recall
+from train.curves import plot_precision_recall
 from train.evaluation import EvaluationReport
-from train.pictures import page_picture
+from train.pictures import page_picture, plain_picture
 from train.report import ReportRow, Value, write_report
-from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.score_points import above, score_points
+from train.scoring import Page
+
+__all__ = ["above", "score_points", "write_pages"]
 
 MOST_PAGES = 60
 """Pictures in one report; the pages that scored better are left out."""
-THRESHOLDS = np.round(np.arange(0.0, 1.0, 0.05), 2)
 
 
-def write_pages(report: EvaluationReport, shard_set: ShardSet, path: Path) -> None:
+def write_pages(
+    report: EvaluationReport, shard_set: ShardSet | None, path: Path, images: Path | None = None
+) -> None:
     """Write the HTML file.
 
     Args:
-        report: of an evaluation of `shard_set`, its pages in the set's order from the first.
-        shard_set: where the pages' pictures are.
+        report: of an evaluation of `shard_set`, its pages in the set's order from the first; or of files.
+        shard_set: where the pages' pictures are; None for plain files.
         path: of the file; its folder is made where missing.
+        images: of plain files: a folder of pictures; pages without one are drawn on white.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     evaluation = report.evaluation
     protocol = next(iter(evaluation.scores))
     order = sorted(enumerate(evaluation.pages), key=lambda item: item[1].scores[protocol].hmean)
-    rows = [_row(page, number, protocol, shard_set) for number, page in order[:MOST_PAGES]]
+    rows = []
+    for number, page in order[:MOST_PAGES]:
+        if shard_set is None:
+            rows.append(_row(page, protocol, plain_picture(page, protocol, images)))
+        else:
+            rows.append(_row(page, protocol, page_picture(page, number, protocol, shard_set)))
     shown: dict[str, Value] = {name: round(value, 4) for name, value in evaluation.metrics.items()}
+    what, points = report.what, score_points(evaluation, protocol)
+    source = f"{what['checkpoint']} at step {what['step']}" if "checkpoint" in what else what["detections"]
     with TemporaryDirectory() as folder:
-        curve = Path(folder) / "precision_recall.png"
-        plot_precision_recall(score_points(evaluation, protocol), curve)
+        plots = {}
+        if points:
+            curve = Path(folder) / "precision_recall.png"
+            plot_precision_recall(points, curve)
+            plots[f"precision and recall over the box score ({protocol})"] = curve
         write_report(
             path,
-            f"{report.what['split']}: {len(evaluation.pages)} pages",
+            f"{what.get('split', 'Detections')}: {len(evaluation.pages)} pages",
             shown,
             rows,
-            intro=f"{report.what['checkpoint']} at step {report.what['step']}, judged by {protocol}.",
-            plots={f"precision and recall over the box score ({protocol})": curve},
+            intro=f"{source}, judged by {protocol}.",
+            plots=plots,
         )
 
 
-def score_points(evaluation: Evaluation, protocol: str) -> list[ScorePoint]:
-    """Return precision and recall of the detections at or above each of some scores.
-
-    Scores that no detection reaches are left out: there is no precision of nothing.
-    """
-    highest = max((page.found.scores.max(initial=0.0) for page in evaluation.pages), default=0.0)
-    points = []
-    for threshold in THRESHOLDS[highest >= THRESHOLDS].tolist():
-        pages = [
-            score_page(page.key, page.truth, above(page.found, threshold), {protocol: PROTOCOLS[protocol]})
-            for page in evaluation.pages
-        ]
-        score = evaluation_of(pages, [protocol]).scores[protocol]
-        points.append(ScorePoint(threshold, score.precision, score.recall))
-    return points
-
-
-def above(found: Detections, threshold: float) -> Detections:
-    """Return the detections whose score is at least `threshold`."""
-    kept = np.flatnonzero(found.scores >= threshold)
-    return Detections(tuple(found.polygons[index] for index in kept), found.scores[kept])
-
-
-def _row(page: Page, number: int, protocol: str, shard_set: ShardSet) -> ReportRow:
+def _row(page: Page, protocol: str, picture_HWC: Bytes) -> ReportRow:
     score = page.scores[protocol]
     values: dict[str, Value] = {
         "precision": score.precision,
@@ -78,4 +68,4 @@ def _row(page: Page, number: int, protocol: str, shard_set: ShardSet) -> ReportR
         "texts": int((~page.truth.ignored_G).sum()),
         "found": len(page.found),
     }
-    return ReportRow(page.key, score.hmean, values, page_picture(page, number, protocol, shard_set))
+    return ReportRow(page.key, score.hmean, values, picture_HWC)

@@ -12,6 +12,7 @@ from typing import Any
 from formats.errors import StaleError, UsageError
 from formats.fingerprint import PARTS
 from formats.manifest import SetManifest, SetSettings
+from formats.places import Place
 from formats.set_diff import compare_settings
 from formats.settings import read_yaml, validate_settings
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, Section, TargetsSpec, semantic
@@ -30,7 +31,7 @@ class BuildSections(Section):
     layout: LayoutSpec = LayoutSpec()
 
 
-def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, folder: Path) -> None:
+def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, folder: Place) -> None:
     """Compare a set's recorded settings with what a training configuration expects.
 
     Args:
@@ -106,7 +107,7 @@ def _plain(expected: Any, recorded: Any) -> Any:
     return expected
 
 
-def _command(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Path) -> str:
+def _command(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Place) -> str:
     words = ["python", "-m", "pipeline.build", "--config"]
     if isinstance(expect, str):
         return shlex.join([*words, expect, "--out", str(folder)])
@@ -133,7 +134,7 @@ def _listed(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} = {value!r}" for name, value in values.items())
 
 
-def check_same_set(manifest: SetManifest, began_with: Mapping[str, Any], folder: Path) -> None:
+def check_same_set(manifest: SetManifest, began_with: Mapping[str, Any], folder: Place) -> None:
     """Refuse to go on with another set than a run began with.
 
     Args:

@@ -11,6 +11,7 @@ import torch
 
 from formats.errors import UsageError
 from formats.levels import levels_of
+from formats.places import Place
 from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
@@ -24,12 +25,14 @@ from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
 from train.order import random_key
+from train.page_scores import keep_pages
 from train.pictures import page_picture
 from train.precision import Precision
 from train.profile import OFF, PhaseProfiler, Profiler
-from train.provenance import changed_settings, versions
+from train.provenance import changed_settings, origin
 from train.ranks import ALONE, Ranks
 from train.records import Position, Records, Sink
+from train.remote_reader import open_set
 from train.scoring import Evaluation
 from train.seeding import seed_generators
 from train.stream import Stream
@@ -79,10 +82,10 @@ class Experiment:
         TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
     """
 
-    def __init__(self, config: TrainConfig, shards: Path, folder: Path, ranks: Ranks = ALONE) -> None:
+    def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
-        self.train_set = ShardSet(shards, config.data.train)
+        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage)
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
@@ -100,6 +103,7 @@ class Experiment:
         self.precision = Precision(config.trainer.precision, self.device)
         self.task = self._task()
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
+        self.origin = origin(self.device)
         self.history: list[dict[str, Any]] = []
 
     def _check_ratios(self) -> None:
@@ -121,12 +125,12 @@ class Experiment:
                     next_step="build the set with encoding.maps=distance",
                 )
 
-    def _open_validation(self, shards: Path) -> Validation | None:
+    def _open_validation(self, shards: Place) -> Validation | None:
         data = self.config.data
         if data.val is None:
             return None
         return Validation(
-            ShardSet(shards, [data.val]),
+            open_set(shards, [data.val], data.storage)[0],
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
@@ -291,6 +295,8 @@ class Experiment:
         return [*sinks, Console(epochs, self.total_steps, start=step, started_s=wall_s)]
 
     def _evaluate(self, shrink_ratio: float) -> Mapping[str, float] | None:
+        if self.reader is not None:
+            self.records.log("storage", self.reader.traffic.values())
         if self.validation is None:
             return {}
         config = self.config
@@ -305,6 +311,8 @@ class Experiment:
         evaluation = self.validation.run(finder, self.stop)
         if evaluation is None:
             return None
+        if self.ranks.first:
+            keep_pages(self.folder, evaluation, self.records.position.step, config.trainer.monitor)
         self._log_pictures(evaluation, self.validation.shard_set)
         return evaluation.metrics
 
@@ -337,6 +345,6 @@ class Experiment:
                 "settings": self.manifest.settings.model_dump(mode="json"),
             },
             "config": self.config.model_dump(mode="json"),
-            "versions": versions(),
+            **self.origin,
         }
         self.checkpoints.save(position.step, loop.weights, about, loop.state_dict())

@@ -89,7 +89,9 @@ class MapReader:
 
 def _look_up(plane_NHW: Tensor, table: NDArray[np.generic]) -> Tensor:
     """Return table[plane]: uint8 (N, H, W) to the table's dtype. On the host OpenCV is fastest."""
-    if plane_NHW.device.type == "cpu" and len(plane_NHW):
-        rows = plane_NHW.contiguous().numpy().reshape(-1, plane_NHW.shape[-1])
-        return torch.from_numpy(cv2.LUT(rows, table)).view(plane_NHW.shape)
+    if plane_NHW.device.type == "cpu":
+        out_NHW = np.empty(plane_NHW.shape, table.dtype)
+        for plane_HW, out_HW in zip(plane_NHW.numpy(), out_NHW, strict=True):
+            cv2.LUT(plane_HW, table, dst=out_HW)
+        return torch.from_numpy(out_NHW)
     return torch.from_numpy(table).to(plane_NHW.device)[plane_NHW.int()]

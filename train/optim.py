@@ -21,6 +21,9 @@ class OptimSettings(Section):
     lr: float = Field(1e-3, gt=0.0, le=1.0, description="highest learning rate, right after the warm-up")
     weight_decay: float = Field(1e-4, ge=0.0, le=1.0, description="decoupled; never of norms and biases")
     betas: tuple[Unit, Unit] = Field((0.9, 0.999), description="decay of AdamW's two running means")
+    eps: float = Field(
+        1e-8, gt=0.0, le=1.0, description="gradients far below it hardly move a weight; AdamW's epsilon"
+    )
     schedule: Literal["poly", "cosine", "constant"] = Field("poly", description="how the rate falls")
     power: float = Field(0.9, gt=0.0, le=10.0, description="exponent of the polynomial decay")
     warmup_steps: int = Field(0, ge=0, description="steps over which the rate rises linearly from zero")
@@ -35,7 +38,7 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Ad
         {"params": [w for w in weights if w.ndim >= 2], "weight_decay": settings.weight_decay},
         {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas)
+    return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, eps=settings.eps)
 
 
 def learning_rate(step: int, total_steps: int, settings: OptimSettings) -> float:

@@ -55,6 +55,9 @@ class Order:
         drop_last: leave out a short last batch.
         rank: this process, from 0.
         world: number of processes.
+        shards: first number of each shard and the number of samples: shuffle some shards at a time, see
+            `train.shard_order`; None: over the whole set.
+        window: shards that are shuffled together.
 
     Raises:
         UsageError: the batch cannot be shared evenly, or there is not one batch.
@@ -71,6 +74,8 @@ class Order:
         drop_last: bool = True,
         rank: int = 0,
         world: int = 1,
+        shards: Numbers | None = None,
+        window: int = 1,
     ) -> None:
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} of {world}")
@@ -83,6 +88,7 @@ class Order:
         self.count, self.fingerprint, self.seed = count, fingerprint, seed
         self.batch_size, self.shuffle = batch_size, shuffle
         self.rank, self.world = rank, world
+        self._shards, self._window = shards, window
         whole, rest = divmod(count, batch_size)
         self._batches = whole + (not drop_last and rest > 0)
         if not self._batches:
@@ -104,7 +110,19 @@ class Order:
         """Return all numbers of the set in the order of an epoch."""
         if not self.shuffle:
             return np.arange(self.count)
+        if self._shards is not None:
+            from train.shard_order import lanes_of, shard_order  # it is built on this module
+
+            lanes = lanes_of(self.batch_size)
+            return shard_order(
+                self._shards, self.seed, epoch, self.fingerprint, lanes=lanes, window=self._window
+            )
         return permutation(self.count, self.seed, epoch, self.fingerprint)
+
+    def share_from(self, numbers: Numbers, start: int) -> Numbers:
+        """Return all of this rank's samples from global batch `start` on; see `share`."""
+        rest = numbers[start * self.batch_size : len(self) * self.batch_size]
+        return rest[self.rank :: self.world]
 
     def share(self, numbers: Numbers, position: int) -> Numbers:
         """Return this rank's samples of global batch `position` of the order that `epoch` gave."""

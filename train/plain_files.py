@@ -1,13 +1,17 @@
 """Detections and ground truth as the competitions exchange them: a folder or a zip of text files.
 
-A ground truth ``gt_NAME.txt`` goes with the detections ``res_NAME.txt``; both prefixes may be left out. A
-line is ``x1,y1,x2,y2,x3,y3,x4,y4`` (ICDAR 2015) or any number of points (curved text), then, in a ground
-truth, ``,transcription``, in detections an optional score. ``###`` and ``*`` mark don't-care texts.
+A ground truth ``gt_NAME.txt`` goes with the detections ``res_NAME.txt``; prefixes, and a picture's suffix
+before ``.txt``, may be left out. A line is ``x1,y1,x2,y2,x3,y3,x4,y4`` (ICDAR 2015) or any number of points
+(curved text), then, in a ground truth, ``,transcription``, in detections an optional score. ``###`` marks
+don't-care texts, among polygons ``*`` too. Total-Text's own ground truth (``x: [[...]], y: [[...]], ...``) is
+read as well; there ``#`` marks them.
 """
 
 from __future__ import annotations
 
+import re
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,17 +24,24 @@ from formats.storage import write_whole
 from train.boxes import Detections
 from train.metrics import PageTruth
 
-DONT_CARE = frozenset({"###", "*"})
-PREFIXES = ("gt_", "res_")
+DONT_CARE = "###"
+PREFIXES = ("poly_gt_", "gt_", "res_")
+SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_BYTES = 1 << 24
+TOTAL_TEXT = re.compile(
+    r"x:\s*\[\[([^\]]*)\]\]\s*,\s*y:\s*\[\[([^\]]*)\]\]\s*,\s*ornt:\s*\[[^\]]*\]\s*,"
+    r"\s*transcriptions:\s*\[(.*?)\][ \t]*(?=[\r\n]+x:|\s*$)",
+    re.DOTALL,
+)
+"""A text of Total-Text's ground truth; its numbers may run over several lines."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line: its points (V, 2) and what stands behind them."""
+    """One line: its points (V, 2), and the fields behind them; no field where nothing stands there."""
 
     polygon_V2: Points
-    rest: str | None
+    rest: tuple[str, ...]
 
 
 def read_truths(path: Path, *, quads: bool) -> dict[str, PageTruth]:
@@ -40,21 +51,31 @@ def read_truths(path: Path, *, quads: bool) -> dict[str, PageTruth]:
         UsageError: no such files, or a line that is not of the format; names file and line.
     """
     pages = {}
-    for name, text in _files(path):
-        rows = [_row(line, quads, True, where) for line, where in _lines(text, name)]
-        words = [row.rest or "" for row in rows]
-        ignored_G = np.array([word in DONT_CARE for word in words], bool)
-        pages[_key(name)] = PageTruth(tuple(row.polygon_V2 for row in rows), ignored_G, tuple(words))
+    for key, name, data in _files(path):
+        if not quads and data.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"x:"):
+            pages[key] = _total_text(_text(data), name)
+            continue
+        rows = [_row(line, quads, True, where) for line, where in _lines(data, name)]
+        words = tuple(_unquoted(",".join(row.rest)) if row.rest else None for row in rows)
+        ignored_G = np.array([word == DONT_CARE or (word == "*" and not quads) for word in words], bool)
+        pages[key] = PageTruth(tuple(row.polygon_V2 for row in rows), ignored_G, words)
     return pages
 
 
 def read_detections(path: Path, *, quads: bool) -> dict[str, Detections]:
-    """Read detection files by name, in the order of their lines; see `read_truths`."""
+    """Read detection files by name; see `read_truths`.
+
+    They are in the order of their lines; where every line of a file has a score, the best first.
+    """
     pages = {}
-    for name, text in _files(path):
-        rows = [_row(line, quads, False, where) for line, where in _lines(text, name)]
-        scores = np.array([_number(row.rest or "") or 0.0 for row in rows], np.float64)
-        pages[_key(name)] = Detections(tuple(row.polygon_V2 for row in rows), scores)
+    for key, name, data in _files(path):
+        rows = [_row(line, quads, False, where) for line, where in _lines(data, name)]
+        given = [_number(row.rest[0]) if row.rest else None for row in rows]
+        scores = np.array([score or 0.0 for score in given], np.float64)
+        # As officially, matching goes by confidence where there is one; stable: equal ones keep their order.
+        order = range(len(rows)) if None in given else np.argsort(-scores, kind="stable").tolist()
+        polygons = tuple(rows[index].polygon_V2 for index in order)
+        pages[key] = Detections(polygons, scores[list(order)])
     return pages
 
 
@@ -71,17 +92,16 @@ def write_detections(folder: Path, pages: Mapping[str, Detections]) -> None:
         write_whole(folder / f"res_{name}.txt", detection_lines(found).encode())
 
 
-def _files(path: Path) -> Iterator[tuple[str, str]]:
-    files = _zipped(path) if path.is_file() else _in_folder(path)
-    found = False
-    for name, data in files:
-        found = True
-        try:
-            yield name, data.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            # Some published annotations are Latin-1; only their transcriptions differ.
-            yield name, data.decode("latin-1")
-    if not found:
+def _files(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    """Yield the key of a page, the name of its file, and the file's bytes."""
+    names: dict[str, str] = {}
+    for name, data in _zipped(path) if path.is_file() else _in_folder(path):
+        key = _key(PurePosixPath(name).name)
+        if key in names:
+            raise UsageError(f"{name} in {path}", expected="one file a page", found=f"{names[key]} besides")
+        names[key] = name
+        yield key, name, data
+    if not names:
         raise UsageError(str(path), expected="a folder or a zip of .txt files", found="none")
 
 
@@ -98,8 +118,9 @@ def _zipped(path: Path) -> Iterator[tuple[str, bytes]]:
                 if name.endswith(".txt") and not name.startswith("."):
                     if info.file_size > MAX_BYTES:
                         raise UsageError(f"{info.filename} in {path}", expected=f"at most {MAX_BYTES} bytes")
-                    yield name, archive.read(info)
-    except (zipfile.BadZipFile, OSError) as error:
+                    yield info.filename, archive.read(info)
+    # RuntimeError: encrypted, or packed in a way that Python does not know.
+    except (zipfile.BadZipFile, OSError, RuntimeError, EOFError, zlib.error) as error:
         raise UsageError(str(path), expected="a folder or a zip of .txt files", found=str(error)) from None
 
 
@@ -107,35 +128,68 @@ def _key(name: str) -> str:
     stem = name.removesuffix(".txt")
     for prefix in PREFIXES:
         stem = stem.removeprefix(prefix)
+    for suffix in SUFFIXES:
+        stem = stem.removesuffix(suffix)
     return stem
 
 
-def _lines(text: str, name: str) -> Iterator[tuple[str, str]]:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if line.strip():
-            yield line.strip(), f"{name}, line {number}"
+def _lines(data: bytes, name: str) -> Iterator[tuple[str, str]]:
+    # Only a line feed ends a line: transcriptions hold other characters that str.splitlines ends one at.
+    for number, line in enumerate(data.removeprefix(b"\xef\xbb\xbf").split(b"\n"), start=1):
+        text = _text(line).replace("\r", "")
+        if text.strip():
+            yield text, f"{name}, line {number}"
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        # Some published annotations are Latin-1; only their transcriptions differ.
+        return data.decode("latin-1")
+
+
+def _unquoted(word: str) -> str:
+    """Return a transcription without the quotation marks, and their escapes, that some formats write."""
+    inner = word.strip()
+    if len(inner) >= 2 and inner[0] == inner[-1] == '"':
+        return inner[1:-1].replace("\\\\", "\\").replace('\\"', '"')
+    return word
+
+
+def _total_text(text: str, name: str) -> PageTruth:
+    polygons, words = [], []
+    end = 0
+    for found in TOTAL_TEXT.finditer(text):
+        xs, ys = ([_number(field) for field in found[axis].split()] for axis in (1, 2))
+        if text[end : found.start()].strip() or None in xs + ys or len(xs) != len(ys) or not xs:
+            break
+        polygons.append(np.array([xs, ys], np.float64).T)
+        words.append(found[3].strip().removeprefix("u").strip("'\""))
+        end = found.end()
+    if text[end:].strip():
+        raise UsageError(
+            f"{name}, after text {len(words)}",
+            expected="x: [[...]], y: [[...]], ornt: [...], transcriptions: [...]",
+            found=text[end : end + 80].strip(),
+        )
+    return PageTruth(tuple(polygons), np.array([word == "#" for word in words], bool), tuple(words))
 
 
 def _row(line: str, quads: bool, annotated: bool, where: str) -> Row:
     fields = line.split(",")
     numbers = [_number(field) for field in fields]
-    count = 8 if quads else _coordinates(numbers, annotated)
-    values = numbers[:count]
-    if len(values) < count or None in values or count < 6:
+    leading = numbers.index(None) if None in numbers else len(numbers)
+    # An annotated line ends with a transcription, which may be a number.
+    count = 8 if quads else min(leading, len(numbers) - annotated) // 2 * 2
+    if leading < count or count < 6 or (quads and not annotated and leading > 9):
         raise UsageError(
             where,
             expected="8 numbers" if quads else "at least 3 points, x,y each",
             found=line[:80],
-            next_step="for curved text: --protocol polygon" if quads else "",
+            next_step="for curved text: --protocol polygon, or --outline polygon" if quads else "",
         )
-    rest = ",".join(fields[count:]).strip() if len(fields) > count else None
-    return Row(np.array(values, np.float64).reshape(-1, 2), rest)
-
-
-def _coordinates(numbers: list[float | None], annotated: bool) -> int:
-    """Return how many leading fields are coordinates; an annotated line ends with a transcription."""
-    leading = numbers.index(None) if None in numbers else len(numbers) - annotated
-    return leading // 2 * 2
+    return Row(np.array(numbers[:count], np.float64).reshape(-1, 2), tuple(fields[count:]))
 
 
 def _number(field: str) -> float | None:
@@ -143,4 +197,4 @@ def _number(field: str) -> float | None:
         value = float(field)
     except ValueError:
         return None
-    return value if np.isfinite(value) else None
+    return value if np.isfinite(value) and "_" not in field else None

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import platform
+import shlex
+import socket
+import subprocess
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -30,3 +35,43 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": torch.__version__,
     }
+
+
+def origin(device: torch.device) -> dict[str, Any]:
+    """Return where a run's numbers come from: revision of the code, command line, host, device, versions.
+
+    "git" is the revision of the code, "-dirty" behind it where files of it were changed; None where it is in
+    no repository. A run's own record: no fingerprint and no expectation knows of it.
+    """
+    return {
+        "git": _revision(),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "host": socket.gethostname(),
+        "device": device_name(device),
+        "versions": versions(),
+    }
+
+
+def device_name(device: torch.device) -> str:
+    """Return what the network runs on, as its maker calls it."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
+
+
+def _revision() -> str | None:
+    """Return the revision of this code; None where it is not in a git repository of its own."""
+    folder, name = Path(__file__).parent, Path(__file__).name
+    said = ""
+    for words in (["ls-files", "--error-unmatch", name], ["describe", "--always", "--dirty", "--exclude=*"]):
+        try:
+            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=10, check=True)
+        except (OSError, subprocess.SubprocessError):
+            return None
+        said = done.stdout.decode(errors="replace").strip()
+    return said or None

@@ -11,16 +11,16 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from formats.errors import DamageError
+from formats.run_log import STAMPS as STAMPS
+from formats.run_log import read_records as read_records
 from formats.sample import Bytes
 from formats.storage import write_whole
-
-STAMPS = ("global_step", "epoch", "batch", "phase", "wall_s")
 
 
 class Position:
@@ -211,10 +211,3 @@ def cut(path: Path, written: int) -> None:
         )
     if len(lines) > written:
         write_whole(path, b"".join(lines[:written]))
-
-
-def read_records(path: Path) -> Iterator[dict[str, Any]]:
-    """Read a run's records, each as a flat mapping; a last line that a kill cut short is left out."""
-    for line in path.read_bytes().splitlines(keepends=True):
-        if line.endswith(b"\n"):
-            yield json.loads(line)

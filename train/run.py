@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from formats.commands import run_command
+from formats.commands import PLACE, run_command
+from formats.places import Place
 
 PATH = click.Path(path_type=Path)
 
 
 @click.command("train.run", context_settings={"max_content_width": 100})
-@click.option("--shards", type=PATH, required=True, help="folder of the set to train on")
+@click.option("--shards", type=PLACE, required=True, help="folder or s3:// URL of the set to train on")
 @click.option("--config", "config_path", type=PATH, help="YAML file (default: every setting's default)")
 @click.option("--weights", type=PATH, help="torchvision ResNet state dict to start the trunk from")
 @click.option("--resume", type=PATH, help="folder of a run to go on with; its configuration holds")
@@ -21,7 +22,7 @@ PATH = click.Path(path_type=Path)
 @click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 def main(
-    shards: Path,
+    shards: Place,
     config_path: Path | None,
     weights: Path | None,
     resume: Path | None,

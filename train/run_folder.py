@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from formats.errors import UsageError
+from formats.places import Place
 from formats.settings import read_yaml
 from train.config import changed_config, load_config
 from train.experiment import METRICS, Experiment
@@ -16,7 +17,7 @@ CONFIG = "config.yaml"
 
 
 def open_run(
-    shards: Path,
+    shards: Place,
     config_path: Path | None,
     overrides: Sequence[str],
     *,

@@ -85,8 +85,10 @@ class ShardHashes:
         self.check()
 
     def _hash(self, shard: ShardIndex, stop: Callable[[], bool]) -> None:
+        folder = self._set.folder
+        assert isinstance(folder, Path), "what comes from storage is hashed as it arrives"
         try:
-            whole = all(_as_recorded(self._set.folder, file, stop) for file in shard.files)
+            whole = all(_as_recorded(folder, file, stop) for file in shard.files.values())
         except DamageError as error:
             self._fault = self._fault or self._damaged_sample(shard) or error
             return

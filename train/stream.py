@@ -27,6 +27,7 @@ from train.batch import Batch, Slot
 from train.cache import PageCache
 from train.decode import Decoder
 from train.order import Numbers, Order
+from train.remote_reader import RemoteReader
 from train.shard_hashes import ShardHashes
 
 MEMBERS_NOT_READ = ("meta",)
@@ -43,6 +44,11 @@ class StreamSettings(Section):
         (640, 640), description="height, width of training crops; null: the canvas. Evaluation: whole pages"
     )
     drop_last: bool = Field(True, description="leave out a short last batch; others are left out next epoch")
+    shuffle: Literal["full", "shards"] = Field(
+        "full",
+        description="order of training: over the whole set, or some shards at a time (large remote sets)",
+    )
+    shuffle_window: int = Field(2, ge=1, le=4096, description="with shuffle=shards: shards a lane mixes")
     cache_mb: int = Field(
         0, ge=0, description="MiB of decoded pages that each process keeps for later epochs; 0: none"
     )
@@ -128,16 +134,21 @@ class Stream:
             drop_last=settings.drop_last,
             rank=rank,
             world=world,
+            shards=shard_set.starts if settings.shuffle == "shards" else None,
+            window=settings.shuffle_window,
         )
         self._decoder = Decoder(
             shard_set, crop=settings.crop, augment=augment, seed=seed, cache_bytes=settings.cache_mb << 20
         )
         self._slots: list[Slot] = []
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
-        answered_for = shard_set.shards[rank::world] if settings.verify == "shards" else []
+        # Files that come from storage are hashed as they arrive (train.remote_reader).
+        here = settings.verify == "shards" and not isinstance(shard_set.read, RemoteReader)
+        answered_for = shard_set.shards[rank::world] if here else []
         self._hashes = ShardHashes(shard_set, answered_for)
         columns = shard_set.shards[0].columns if shard_set.shards else {}
         self._members = [name for name in columns if name not in MEMBERS_NOT_READ]
+        self._read_members = self._members if augment is not None else list(columns)
 
     def __len__(self) -> int:
         """Return the number of global batches of an epoch, the same for all processes."""
@@ -197,18 +208,25 @@ class Stream:
 
     def _decoded(self, epoch: int, start: int) -> Generator[Batch, None, None]:
         order = self._order.epoch(epoch)
+        reader = self._set.read if isinstance(self._set.read, RemoteReader) else None
+        if reader is not None:
+            reader.plan(self._set, self._order.share_from(order, start), self._read_members)
         free, pending = list(self._memory()), deque[_Pending]()
         pool = ThreadPoolExecutor(self.settings.threads, thread_name_prefix="decode")
         position = start
         try:
             while position < len(self) or pending:
                 while free and position < len(self):
+                    if reader is not None:
+                        reader.reached((position - start) * (self.settings.batch_size // self._order.world))
                     pending.append(self._begin(pool, free.pop(), order, epoch, position))
                     position += 1
                 taken = pending.popleft()
                 yield self._finish(taken)
                 free.append(taken.slot)
         finally:
+            if reader is not None:
+                reader.end()
             pool.shutdown(wait=True, cancel_futures=True)
 
     def _memory(self) -> list[Slot]:

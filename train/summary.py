@@ -13,7 +13,6 @@ from formats.wording import counted
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
 from train.profile import memory_mb
-from train.provenance import versions
 from train.records import read_records
 from train.stream import Stream
 
@@ -53,6 +52,12 @@ class Outcome:
             f"  waited {100 * summary['data_wait_share']:.1f} % of training time for data; "
             f"peak memory {summary['peak_rss_mb']} MB"
         )
+        if (storage := summary["storage"]) is not None:
+            lines.append(
+                f"  storage {100 * storage['hit_rate']:.0f} % of reads from the local cache; "
+                f"{storage['file_mb']:.1f} MB of files and {storage['range_mb']:.1f} MB of ranges fetched, "
+                f"{storage['range_wait_s']:.1f} s waited for them"
+            )
         if not self.finished:
             lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
         return "\n".join(lines)
@@ -122,6 +127,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "shards_verified": ended.shards_verified,
         "fallbacks": "none possible",
         "cache": _cache(experiment.task.stream),
+        "storage": _storage(experiment),
         "quarantined": len(experiment.manifest.quarantined),
         "best": None if best is None else {"step": best["step"], **best["metrics"]},
         "processes": experiment.ranks.world,
@@ -130,8 +136,15 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "peak_rss_mb": round(memory["peak_rss_mb"]),
         "peak_device_mb": round(memory["peak_device_mb"]) if "peak_device_mb" in memory else None,
         "resumed": experiment.history,
-        "versions": versions(),
+        **experiment.origin,
     } | ({"profile": _rounded(ended.profile)} if ended.profile else {})
+
+
+def _storage(experiment: Experiment) -> dict[str, float] | None:
+    """Return what this part of the run read from object storage; None for a set on a disk."""
+    if experiment.reader is None:
+        return None
+    return {name: round(value, 4) for name, value in experiment.reader.traffic.values().items()}
 
 
 def _cache(stream: Stream) -> dict[str, int]:

@@ -6,9 +6,10 @@ block of pixels itself, so that neither large coordinates nor long edges cost pr
 the row's crossings by the even-odd rule. A square root per pixel at the end gives the level.
 
 The inner loops run over LANES pixels or over whole rows, with unsigned indices: a signed index would need
-Python's wrap-around of negative ones, and the compiler would not vectorise. Arrays are indexed, not unpacked,
-since a view costs two reference counts. One file holds all that `draw` calls, for the reason given in
-`pipeline.kernels.jit`; its constants are those of `formats.levels`, which a test compares.
+Python's wrap-around of negative ones, and the compiler would not vectorise. Kernels take whole arrays and
+places in them, no views and no tuples of arrays, since each costs reference counts. One file holds all that
+`draw` calls, for the reason given in `pipeline.kernels.jit`; its constants are those of `formats.levels`,
+which a test compares.
 """
 
 from __future__ import annotations
@@ -49,33 +50,12 @@ _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
 _ONE = np.float32(1.0)
 _INSIDE = np.float32(ZERO_LEVEL)
-_JUST_OUTSIDE = np.float32(ZERO_LEVEL - 1)
 _TOP = np.float32(TOP_MAGNITUDE)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 u64 = np.uint64
-
-
-class Scratch(NamedTuple):
-    """Working memory of one call.
-
-    Attributes:
-        squares: (TILE,) float32 squared distances, in levels.
-        inside: (TILE,) uint8 0/1.
-        levels: (TILE,) uint8, as in formats/levels.py.
-        values: (TILE,) uint8 magnitudes, or values of the threshold map.
-        counts: (_TILE_ROWS,) int64 crossings of each row.
-        crossings: (_TILE_ROWS * V,) int64: row by row, the columns at which the inside begins or ends.
-    """
-
-    squares: NDArray[np.float32]
-    inside: Bytes
-    levels: Bytes
-    values: Bytes
-    counts: Integers
-    crossings: Integers
 
 
 class Tile(NamedTuple):
@@ -116,39 +96,48 @@ def draw(
     longest = 1
     for i in range(len(codes)):
         longest = max(longest, starts[i + 1] - starts[i])
-    scratch = Scratch(
-        np.empty(TILE, np.float32),
-        np.empty(TILE, np.uint8),
-        np.empty(TILE, np.uint8),
-        np.empty(TILE, np.uint8),
-        np.empty(_TILE_ROWS, np.int64),
-        np.empty(_TILE_ROWS * longest, np.int64),
-    )
-    planes_KHW[0] = 1
-    planes_KHW[1:] = 0
+    _, H, W = planes_KHW.shape
+    planes = planes_KHW.reshape(-1)
+    planes[: H * W] = 1
+    planes[H * W :] = 0
     if not fused:
-        planes_KHW[2] = 255
+        planes[2 * H * W :] = 255
+    squares = np.empty(TILE, np.float32)
+    cells = np.empty(3 * TILE, np.uint8)
+    crossings = np.empty(_TILE_ROWS * (1 + longest), np.int64)
     for i in range(len(codes)):
-        points_V2 = points_N2[starts[i] : starts[i + 1]]
+        first, stop = starts[i], starts[i + 1]
         if codes[i] == CARE:
             step = T * units[i] / LEVELS_PER_T
             check = check_empty and (1.0 - T) * units[i] < _DISC
-            codes[i] = _draw_text(points_V2, step, check, fused, scratch, planes_KHW)
+            codes[i] = _draw_text(
+                points_N2, first, stop, step, check, fused, H, W, squares, cells, crossings, planes
+            )
         if mask_ignored and codes[i] != CARE and codes[i] != DEGENERATE:
-            _mask(points_V2, scratch, planes_KHW[0])
-    return False if fused else _excess(planes_KHW[1], planes_KHW[2])
+            _mask(points_N2, first, stop, H, W, crossings, planes)
+    return False if fused else _excess(planes, H * W)
 
 
 @kernel
 def _draw_text(
-    points_V2: Floats, step: float, check: bool, fused: bool, scratch: Scratch, planes_KHW: Bytes
+    points_N2: Floats,
+    first: int,
+    stop: int,
+    step: float,
+    check: bool,
+    fused: bool,
+    H: int,
+    W: int,
+    squares: NDArray[np.float32],
+    cells: Bytes,
+    crossings: Integers,
+    planes: Bytes,
 ) -> int:
     """Draw one text whose levels are `step` pixels apart; return its status."""
-    _, H, W = planes_KHW.shape
-    x0, y0 = points_V2[0, 0], points_V2[0, 1]
+    x0, y0 = points_N2[first, 0], points_N2[first, 1]
     x1, y1 = x0, y0
-    for v in range(1, len(points_V2)):
-        x, y = points_V2[v, 0], points_V2[v, 1]
+    for v in range(first + 1, stop):
+        x, y = points_N2[v, 0], points_N2[v, 1]
         x0, x1 = min(x0, x), max(x1, x)
         y0, y1 = min(y0, y), max(y1, y)
     whole = x0 >= -0.5 and y0 >= -0.5 and x1 <= W - 0.5 and y1 <= H - 0.5
@@ -165,46 +154,66 @@ def _draw_text(
         for y in range(top, bottom + 1, height):
             if greatest < PROB_LEVEL:
                 tile = Tile(left, y, min(height, bottom + 1 - y), width)
-                greatest = _fill(points_V2, step, fused, tile, scratch)
+                greatest = _fill(points_N2, first, stop, step, fused, tile, squares, cells, crossings)
         if greatest < PROB_LEVEL:
             return EMPTY_SHRINK
     filled = check and whole and top + height > bottom
     touched = whole
     for y in range(top, bottom + 1, height):
         tile = Tile(left, y, min(height, bottom + 1 - y), width)
-        greatest = PROB_LEVEL if filled else _fill(points_V2, step, fused, tile, scratch)
-        touched |= greatest > 0
+        if not filled:
+            touched |= _fill(points_N2, first, stop, step, fused, tile, squares, cells, crossings) > 0
         if fused:
-            _merge_maps(tile, scratch, planes_KHW)
+            _merge_maps(tile, H * W, W, cells, planes)
         else:
-            _merge_distance(tile, scratch, planes_KHW)
+            _merge_distance(tile, H * W, W, cells, planes)
     return CARE if touched else OUTSIDE
 
 
 @kernel
-def _fill(points_V2: Floats, step: float, fused: bool, tile: Tile, scratch: Scratch) -> int:
+def _fill(
+    points_N2: Floats,
+    first: int,
+    stop: int,
+    step: float,
+    fused: bool,
+    tile: Tile,
+    squares: NDArray[np.float32],
+    cells: Bytes,
+    crossings: Integers,
+) -> int:
     """Fill a tile with a text's levels and values; return the greatest level."""
-    scratch.squares[: tile.rows * tile.width] = _FAR
-    _near_edges(points_V2, step, tile, scratch.squares)
-    _cross(points_V2, tile, scratch)
-    scratch.inside[: tile.rows * tile.width] = 0
-    _fill_inside(len(points_V2), tile, scratch, scratch.inside, 0, tile.width, 1)
+    size = tile.rows * tile.width
+    for i in range(size):
+        squares[u64(i)] = _FAR
+    for i in range(size):
+        cells[u64(i)] = 0
+    _near_edges(points_N2, first, stop, step, tile, squares)
+    _cross(points_N2, first, stop, tile, crossings)
+    _fill_inside(stop - first, tile.rows, crossings, cells, 0, tile.width, 1)
     if fused:
-        return _quantise(tile.rows * tile.width, scratch, _SLOPE, _START)
-    return _quantise(tile.rows * tile.width, scratch, -_ONE, -_HALF)
+        return _quantise(size, squares, cells, _SLOPE, _START)
+    return _quantise(size, squares, cells, -_ONE, -_HALF)
 
 
 @kernel
-def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.float32]) -> None:
-    """Lower `squares` to the squared distances, in levels, to the edges within reach."""
-    V = len(points_V2)
+def _near_edges(
+    points_N2: Floats, begin: int, end: int, step: float, tile: Tile, squares: NDArray[np.float32]
+) -> None:
+    """Lower `squares` to the squared distances, in levels, to the edges within reach.
+
+    The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
+    in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
+    before the last has ended, to stay in the row: a minimum may be taken twice.
+    """
+    left, top, rows, width = tile.left, tile.top, tile.rows, tile.width
     reach = _REACH * step
-    for i in range(V):
-        j = i + 1 if i + 1 < V else 0
-        ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
+    for i in range(begin, end):
+        j = i + 1 if i + 1 < end else begin
+        ax, ay, bx, by = points_N2[i, 0], points_N2[i, 1], points_N2[j, 0], points_N2[j, 1]
         if ay > by:
             ax, ay, bx, by = bx, by, ax, ay
-        if by + reach < tile.top or ay - reach > tile.top + tile.rows - 1.0:
+        if by + reach < top or ay - reach > top + rows - 1.0:
             continue
         length = sqrt((bx - ax) * (bx - ax) + (by - ay) * (by - ay))
         # Levels a pixel, along the edge; of a repeated vertex, any direction.
@@ -213,71 +222,53 @@ def _near_edges(points_V2: Floats, step: float, tile: Tile, squares: NDArray[np.
         else:
             ux, uy = 1.0 / step, 0.0
         slope = (bx - ax) / (by - ay) if by - ay > _FLAT else 0.0
-        first = int(max(ay - reach - tile.top, 0.0))
-        last = int(min(by + reach - tile.top, tile.rows - 1.0))
+        first = int(max(ay - reach - top, 0.0))
+        last = int(min(by + reach - top, rows - 1.0))
         levels_long = length / step
+        ux32, uy32 = np.float32(ux), np.float32(uy)
         for row in range(first, last + 1):
-            y = tile.top + row
+            y = top + row
             # The part of the edge within reach of the row, and from there as far to both sides.
-            xa = ax + max(y - reach - ay, 0.0) * slope - tile.left
-            xb = bx + min(y + reach - by, 0.0) * slope - tile.left
+            xa = ax + max(y - reach - ay, 0.0) * slope - left
+            xb = bx + min(y + reach - by, 0.0) * slope - left
             low, high = min(xa, xb) - reach, max(xa, xb) + reach
             if high < 0.0:
                 continue
-            start = min(int(max(low, 0.0)), tile.width - LANES)
-            stop = int(min(high, tile.width - 1.0)) + 1
-            dx, dy = tile.left + start - ax, y - ay
+            start = min(int(max(low, 0.0)), width - LANES)
+            stop = int(min(high, width - 1.0)) + 1
+            dx, dy = left + start - ax, y - ay
             across, along = dy * ux - dx * uy, dx * ux + dy * uy
-            _near_edge(start, stop, tile.width, row * tile.width, across, along, levels_long, ux, uy, squares)
+            for block in range((stop - start + LANES - 1) // LANES):
+                column = min(start + LANES * block, width - LANES)
+                ahead = np.float64(column - start)
+                here = along + ahead * ux
+                p = np.float32(across - ahead * uy)
+                before, after = np.float32(-here), np.float32(here - levels_long)
+                origin = u64(row * width + column)
+                for lane in range(LANES):
+                    n = np.float32(lane)
+                    a = p - n * uy32
+                    b = before - n * ux32
+                    c = after + n * ux32
+                    beyond = b if b > c else c
+                    beyond = beyond if beyond > _ZERO else _ZERO
+                    square = a * a + beyond * beyond
+                    least = squares[origin + u64(lane)]
+                    squares[origin + u64(lane)] = square if square < least else least
 
 
 @kernel
-def _near_edge(
-    start: int,
-    stop: int,
-    width: int,
-    row: int,
-    across: float,
-    along: float,
-    length: float,
-    ux: float,
-    uy: float,
-    squares: NDArray[np.float32],
-) -> None:
-    """Lower one row of `squares`, from column `start` to `stop`, to the squared distance to one edge.
+def _cross(points_N2: Floats, begin: int, end: int, tile: Tile, crossings: Integers) -> None:
+    """List, row by row in ascending order, the first column right of each crossing of the outline.
 
-    The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
-    in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
-    before the last has ended, to stay in the row: a minimum may be taken twice.
+    A row has 1 + V places, the number of its crossings before them.
     """
-    ux32, uy32 = np.float32(ux), np.float32(uy)
-    for block in range((stop - start + LANES - 1) // LANES):
-        column = min(start + LANES * block, width - LANES)
-        ahead = np.float64(column - start)
-        here = along + ahead * ux
-        p = np.float32(across - ahead * uy)
-        before, after = np.float32(-here), np.float32(here - length)
-        origin = u64(row + column)
-        for lane in range(LANES):
-            j = np.float32(lane)
-            a = p - j * uy32
-            b = before - j * ux32
-            c = after + j * ux32
-            beyond = b if b > c else c
-            beyond = beyond if beyond > _ZERO else _ZERO
-            square = a * a + beyond * beyond
-            least = squares[origin + u64(lane)]
-            squares[origin + u64(lane)] = square if square < least else least
-
-
-@kernel
-def _cross(points_V2: Floats, tile: Tile, scratch: Scratch) -> None:
-    """List, row by row in ascending order, the first column right of each crossing of the outline."""
-    V = len(points_V2)
-    scratch.counts[: tile.rows] = 0
-    for i in range(V):
-        j = i + 1 if i + 1 < V else 0
-        ax, ay, bx, by = points_V2[i, 0], points_V2[i, 1], points_V2[j, 0], points_V2[j, 1]
+    stride = end - begin + 1
+    for row in range(tile.rows):
+        crossings[row * stride] = 0
+    for i in range(begin, end):
+        j = i + 1 if i + 1 < end else begin
+        ax, ay, bx, by = points_N2[i, 0], points_N2[i, 1], points_N2[j, 0], points_N2[j, 1]
         if ay > by:
             ax, ay, bx, by = bx, by, ax, ay
         if by <= tile.top or ay > tile.top + tile.rows - 1.0 or ay == by:
@@ -287,48 +278,54 @@ def _cross(points_V2: Floats, tile: Tile, scratch: Scratch) -> None:
         for row in range(first, stop):
             x = ax + (tile.top + row - ay) / (by - ay) * (bx - ax) - tile.left
             column = int(np.ceil(min(max(x, 0.0), float(tile.width))))
-            k = scratch.counts[row]
-            while k > 0 and scratch.crossings[row * V + k - 1] > column:
-                scratch.crossings[row * V + k] = scratch.crossings[row * V + k - 1]
+            crossings[row * stride] += 1
+            k = row * stride + crossings[row * stride]
+            while k > row * stride + 1 and crossings[k - 1] > column:
+                crossings[k] = crossings[k - 1]
                 k -= 1
-            scratch.crossings[row * V + k] = column
-            scratch.counts[row] += 1
+            crossings[k] = column
 
 
 @kernel
 def _fill_inside(
-    V: int, tile: Tile, scratch: Scratch, plane: Bytes, origin: int, stride: int, value: int
+    V: int, rows: int, crossings: Integers, plane: Bytes, origin: int, stride: int, value: int
 ) -> None:
     """Set a flat plane to `value` between every other pair of crossings."""
-    for row in range(tile.rows):
-        for k in range(row * V, row * V + scratch.counts[row] - 1, 2):
-            start = origin + row * stride
-            plane[start + scratch.crossings[k] : start + scratch.crossings[k + 1]] = value
+    for row in range(rows):
+        start = origin + row * stride
+        place = row * (V + 1)
+        for k in range(place + 1, place + crossings[place], 2):
+            for i in range(start + crossings[k], start + crossings[k + 1]):
+                plane[u64(i)] = value
 
 
 @kernel
-def _mask(points_V2: Floats, scratch: Scratch, mask_HW: Bytes) -> None:
-    """Set a mask to 0 inside an ignored text."""
-    H, W = mask_HW.shape
-    y0, y1 = points_V2[:, 1].min(), points_V2[:, 1].max()
+def _mask(
+    points_N2: Floats, first: int, stop: int, H: int, W: int, crossings: Integers, planes: Bytes
+) -> None:
+    """Set the first plane, the mask, to 0 inside an ignored text."""
+    y0, y1 = points_N2[first, 1], points_N2[first, 1]
+    for v in range(first + 1, stop):
+        y0, y1 = min(y0, points_N2[v, 1]), max(y1, points_N2[v, 1])
     for top in range(int(min(max(y0, 0.0), float(H))), int(min(max(y1, -1.0), H - 1.0)) + 1, _TILE_ROWS):
         tile = Tile(0, top, min(_TILE_ROWS, H - top), W)
-        _cross(points_V2, tile, scratch)
-        _fill_inside(len(points_V2), tile, scratch, mask_HW.reshape(-1), top * W, W, 0)
+        _cross(points_N2, first, stop, tile, crossings)
+        _fill_inside(stop - first, tile.rows, crossings, planes, top * W, W, 0)
 
 
 @kernel
-def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32) -> int:
+def _quantise(
+    size: int, squares: NDArray[np.float32], cells: Bytes, slope: np.float32, start: np.float32
+) -> int:
     """Turn squared distances into levels and values, start - slope * magnitude; return the greatest level.
 
     The cells are [n, n + 1) in q: outside, where q is negative, a distance of a whole number of levels
     belongs to the magnitude below. Distances are moved up in q by two units in the last place, more than
     float32 has lost: where a row of pixels lies on a level, all of it is in the cell above.
     """
-    squares, inside, levels, values = scratch.squares, scratch.inside, scratch.levels, scratch.values
     greatest = np.uint8(0)
     for i in range(size):
-        q = np.float32(sqrt(squares[u64(i)])) * (_MORE if inside[u64(i)] != 0 else _LESS)
+        q = np.float32(sqrt(squares[u64(i)])) * (_MORE if cells[u64(i)] != 0 else _LESS)
         cell = np.floor(q)
         cell = cell if cell < _TOP else _TOP
         level = cell + _INSIDE
@@ -336,56 +333,47 @@ def _quantise(size: int, scratch: Scratch, slope: np.float32, start: np.float32)
         value = start - slope * abs(cell + _HALF)
         value = value if value > _ZERO else _ZERO
         byte = np.uint8(np.int32(level))
-        levels[u64(i)] = byte
-        values[u64(i)] = np.uint8(np.int32(value))
+        cells[u64(TILE + i)] = byte
+        cells[u64(2 * TILE + i)] = np.uint8(np.int32(value))
         greatest = byte if byte > greatest else greatest
     return int(greatest)
 
 
 @kernel
-def _merge_maps(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
+def _merge_maps(tile: Tile, size: int, W: int, cells: Bytes, planes: Bytes) -> None:
     """Take one text's tile into the prob, thresh and thresh_mask planes."""
-    W = planes_KHW.shape[2]
-    prob, thresh, thresh_mask = (
-        planes_KHW[1].reshape(-1),
-        planes_KHW[2].reshape(-1),
-        planes_KHW[3].reshape(-1),
-    )
-    levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
-        target, source = (tile.top + row) * W + tile.left, row * tile.width
+        target, source = size + (tile.top + row) * W + tile.left, TILE + row * tile.width
         for j in range(tile.width):
             to, at = u64(target + j), u64(source + j)
-            prob[to] |= np.uint8(levels[at] >= PROB_LEVEL)
-            thresh[to] = values[at] if values[at] > thresh[to] else thresh[to]
-            thresh_mask[to] |= np.uint8(levels[at] >= MASK_LEVEL)
+            level, value, nearest = cells[at], cells[at + u64(TILE)], planes[to + u64(size)]
+            planes[to] |= np.uint8(level >= PROB_LEVEL)
+            planes[to + u64(size)] = value if value > nearest else nearest
+            planes[to + u64(2 * size)] |= np.uint8(level >= MASK_LEVEL)
 
 
 @kernel
-def _merge_distance(tile: Tile, scratch: Scratch, planes_KHW: Bytes) -> None:
+def _merge_distance(tile: Tile, size: int, W: int, cells: Bytes, planes: Bytes) -> None:
     """Take one text's tile into the distance plane and the plane of least magnitudes."""
-    W = planes_KHW.shape[2]
-    distance, least = planes_KHW[1].reshape(-1), planes_KHW[2].reshape(-1)
-    levels, values = scratch.levels, scratch.values
     for row in range(tile.rows):
-        target, source = (tile.top + row) * W + tile.left, row * tile.width
+        target, source = size + (tile.top + row) * W + tile.left, TILE + row * tile.width
         for j in range(tile.width):
             to, at = u64(target + j), u64(source + j)
+            level, distance, least = cells[at], planes[to], planes[to + u64(size)]
             # A text that does not come near the pixel, level 0, has no say in its least magnitude.
-            value = values[at] if levels[at] > 0 else np.uint8(255)
-            distance[to] = levels[at] if levels[at] > distance[to] else distance[to]
-            least[to] = value if value < least[to] else least[to]
+            value = cells[at + u64(TILE)] if level > 0 else np.uint8(255)
+            planes[to] = level if level > distance else distance
+            planes[to + u64(size)] = value if value < least else least
 
 
 @kernel
-def _excess(distance_HW: Bytes, least_HW: Bytes) -> bool:
+def _excess(planes: Bytes, size: int) -> bool:
     """Turn least magnitudes into the excess of the greatest level's magnitude; return if any is above 0."""
-    distance, least = distance_HW.reshape(-1), least_HW.reshape(-1)
     greatest = np.uint8(0)
-    for i in range(len(distance)):
-        level, below = np.int16(distance[u64(i)]), np.int16(least[u64(i)])
+    for i in range(size):
+        level, below = np.int16(planes[u64(size + i)]), np.int16(planes[u64(2 * size + i)])
         magnitude = level - ZERO_LEVEL if level >= ZERO_LEVEL else ZERO_LEVEL - 1 - level
         excess = np.uint8(magnitude - below if level > 0 else 0)
-        least[u64(i)] = excess
+        planes[u64(2 * size + i)] = excess
         greatest = max(greatest, excess)
     return bool(greatest > 0)

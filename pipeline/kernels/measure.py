@@ -44,8 +44,9 @@ def measure(points_N2: Floats, starts: Integers, min_size: float, codes: Any, un
             codes[i] = DEGENERATE
         else:
             units[i] = area / perimeter
-            # A rectangle around the polygon has A <= a b and b <= L/2: most texts need no hull.
-            if codes[i] == CARE and 2.0 * units[i] < min_size and shorter_side(points_V2) < min_size:
+            # A polygon is no larger than its least width times its diameter: most texts need no hull.
+            certain = area >= _EQUAL_AREA * min_size * diagonal(points_V2)
+            if codes[i] == CARE and not certain and shorter_side(points_V2) < min_size:
                 codes[i] = TOO_SMALL
 
 
@@ -62,6 +63,18 @@ def area_and_perimeter(points_V2: Floats) -> tuple[float, float]:
         twice += before_x * y - before_y * x
         perimeter += sqrt((x - before_x) * (x - before_x) + (y - before_y) * (y - before_y))
     return abs(twice) / 2.0, perimeter
+
+
+@kernel
+def diagonal(points_V2: Floats) -> float:
+    """Return the diagonal of the upright box around a polygon: at least the polygon's diameter."""
+    x0, y0 = points_V2[0, 0], points_V2[0, 1]
+    x1, y1 = x0, y0
+    for i in range(1, len(points_V2)):
+        x, y = points_V2[i, 0], points_V2[i, 1]
+        x0, x1 = min(x0, x), max(x1, x)
+        y0, y1 = min(y0, y), max(y1, y)
+    return sqrt((x1 - x0) * (x1 - x0) + (y1 - y0) * (y1 - y0))
 
 
 @kernel

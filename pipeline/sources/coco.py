@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from typing import Any
 
+from formats.places import below
 from formats.sample import Points
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_json
@@ -39,7 +40,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     Raises:
         SourceError: the file cannot be read, is not JSON, or is not laid out as COCO's.
     """
-    root, file = settings.root, settings.root / str(settings.splits[split])
+    root, file = settings.root, below(settings.root, str(settings.splits[split]))
     whole = read_json(root, file)
     images = _members(whole, "images")
     annotations = _members(whole, "annotations")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from formats.errors import SourceError
+from formats.places import Place, RemotePath
 from pipeline.sources.image_paths import image_path, locate, printable
 from pipeline.sources.record import Annotations, Entry, Rejected, SourceRecord, UnusableError
 from pipeline.sources.settings import SourceSettings
@@ -40,7 +40,9 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
     return Annotations(tuple(records), tuple(rejected))
 
 
-def _root(settings: SourceSettings) -> Path:
+def _root(settings: SourceSettings) -> Place:
+    if isinstance(settings.root, RemotePath):
+        return _remote_root(settings.root)
     try:
         root = settings.root.resolve()
         if root.is_dir():
@@ -53,6 +55,18 @@ def _root(settings: SourceSettings) -> Path:
         expected="a folder",
         found=found,
         next_step="set source.root=PATH",
+    )
+
+
+def _remote_root(root: RemotePath) -> RemotePath:
+    """Return the root, which goes by listings: a build asks of each page whether it is there."""
+    if root.is_dir():
+        return root.listed()
+    raise SourceError(
+        f"source root {root}",
+        expected="a prefix with objects below it",
+        found="nothing there",
+        next_step="set source.root=URL",
     )
 
 

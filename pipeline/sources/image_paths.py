@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import re
@@ -9,6 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from formats.places import Place, RemotePath, name_below
 from pipeline.sources.record import UnusableError
 
 MAX_LENGTH = 1024
@@ -59,7 +61,7 @@ def image_path(folder: str, written: str, only_name: bool = False) -> ImagePath:
     return ImagePath(spelled, unicodedata.normalize("NFC", spelled))
 
 
-def locate(root: Path, path: ImagePath) -> Path:
+def locate(root: Place, path: ImagePath) -> Place:
     """Return the file of an image path: as spelled, or else in NFC or NFD (file systems differ).
 
     Args:
@@ -74,7 +76,7 @@ def locate(root: Path, path: ImagePath) -> Path:
         try:
             if not file.is_file():
                 continue
-            inside = file.resolve(strict=True).is_relative_to(root)
+            inside = isinstance(root, RemotePath) or _leads_into(file, root)
         except (OSError, RuntimeError) as error:
             reason = getattr(error, "strerror", None) or "a circle of links"
             raise UnusableError(f"image {path.key!r} cannot be opened: {reason}") from None
@@ -84,13 +86,22 @@ def locate(root: Path, path: ImagePath) -> Path:
     raise UnusableError(f"image {path.key!r} does not exist below the source root")
 
 
-def check_file(root: Path, file: Path) -> None:
+def _leads_into(file: Place, root: Path) -> bool:
+    return isinstance(file, Path) and file.resolve(strict=True).is_relative_to(root)
+
+
+def check_file(root: Place, file: Place) -> None:
     """Check that an annotation file is one, and that no link below the root leads out of it.
 
     Raises:
         UnusableError: a folder, a pipe, a device, a circle of links, or a link that leaves the root. What the
             configuration itself places outside the root is believed.
     """
+    if isinstance(file, RemotePath):
+        if not file.is_file():
+            raise UnusableError(f"cannot be read: {os.strerror(errno.ENOENT)}")
+        return
+    root = root if isinstance(root, Path) else Path(os.devnull)
     try:
         leaves = not file.resolve(strict=True).is_relative_to(root.resolve())
         regular = file.is_file()
@@ -103,9 +114,12 @@ def check_file(root: Path, file: Path) -> None:
         raise UnusableError("expected a file, found a link that leaves the source root")
 
 
-def relative_name(root: Path, file: Path) -> str:
+def relative_name(root: Place, file: Place) -> str:
     """Return a file's path relative to the root, for messages: the same wherever the root lies."""
-    return printable(Path(os.path.relpath(file, root)).as_posix())
+    if isinstance(root, Path) and isinstance(file, Path):
+        return printable(Path(os.path.relpath(file, root)).as_posix())
+    below = isinstance(file, RemotePath) and file.is_relative_to(root)
+    return printable(name_below(file, root) if below else str(file))
 
 
 def printable(name: str, limit: int = 300) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from formats.places import below
 from pipeline.sources.coco import image_entry
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, parse_json, read_bytes, text_lines
@@ -18,7 +19,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     Raises:
         SourceError: the file cannot be read, or a line is no JSON object: it names no image to blame.
     """
-    root, file = settings.root, settings.root / str(settings.splits[split])
+    root, file = settings.root, below(settings.root, str(settings.splits[split]))
     name = relative_name(root, file)
     for number, line in text_lines(read_bytes(root, file)):
         try:

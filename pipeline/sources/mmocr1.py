@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from formats.places import below
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_json
 from pipeline.sources.record import Entry, SourceText
@@ -27,7 +28,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     Raises:
         SourceError: the file cannot be read, is not JSON, or has no list "data_list" of objects.
     """
-    root, file = settings.root, settings.root / str(settings.splits[split])
+    root, file = settings.root, below(settings.root, str(settings.splits[split]))
     whole = read_json(root, file)
     pages = whole.get("data_list") if isinstance(whole, dict) else None
     if not isinstance(pages, list) or not all(isinstance(page, dict) for page in pages):

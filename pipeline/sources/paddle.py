@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from formats.places import below
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, make_entry, parse_json, read_bytes, text_lines
 from pipeline.sources.record import Entry, SourceText
@@ -19,7 +20,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     Raises:
         SourceError: the file cannot be read, or a line has no image path and tab.
     """
-    root, file = settings.root, settings.root / str(settings.splits[split])
+    root, file = settings.root, below(settings.root, str(settings.splits[split]))
     name = relative_name(root, file)
     for number, line in text_lines(read_bytes(root, file)):
         image, tab, label = line.partition("\t")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from formats.errors import SourceError
+from formats.places import Place, RemotePath, below
 from pipeline.sources.image_paths import check_file, image_path, locate, relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_bytes, text_lines
 from pipeline.sources.record import Entry, SourceText, UnusableError
@@ -29,13 +30,13 @@ def read_pairs(settings: SourceSettings, split: str, parse: ParseText) -> Iterat
     value = settings.splits[split]
     if isinstance(value, FolderPair):
         folder = posixpath.join(settings.images_folder(split), value.images)
-        return _folder_entries(settings.root, folder, settings.root / value.gt, parse)
+        return _folder_entries(settings.root, folder, below(settings.root, value.gt), parse)
     return _list_entries(settings, value, parse)
 
 
 def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Iterator[Entry]:
     root = settings.root
-    list_file = root / value
+    list_file = below(root, value)
     for number, line in text_lines(read_bytes(root, list_file)):
         image, tab, gt = (part.strip() for part in line.partition("\t"))
         if not (tab or gt) or not image or not gt:
@@ -51,7 +52,9 @@ def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Ite
         yield _pair_entry(root, image, gt_file, parse)
 
 
-def _pair_entry(root: Path, image: str, gt_file: Path, parse: ParseText, folder: str | None = None) -> Entry:
+def _pair_entry(
+    root: Place, image: str, gt_file: Place, parse: ParseText, folder: str | None = None
+) -> Entry:
     def texts() -> tuple[SourceText, ...]:
         try:
             check_file(root, gt_file)
@@ -65,7 +68,7 @@ def _pair_entry(root: Path, image: str, gt_file: Path, parse: ParseText, folder:
     return make_entry(image, relative_name(root, gt_file), texts, folder=folder)
 
 
-def _folder_entries(root: Path, images_folder: str, gt_folder: Path, parse: ParseText) -> Iterator[Entry]:
+def _folder_entries(root: Place, images_folder: str, gt_folder: Place, parse: ParseText) -> Iterator[Entry]:
     images = [name for name in _files(root / images_folder) if name.suffix.lower() in IMAGE_SUFFIXES]
     gts = {name for name in _files(gt_folder) if name.suffix.lower() == ".txt"}
     named = {image: [name for name in gt_names(image) if name in gts] for image in images}
@@ -102,8 +105,10 @@ def _pairing_problem(found: list[PurePosixPath], claims: Counter[PurePosixPath])
     return None
 
 
-def _files(folder: Path) -> list[PurePosixPath]:
+def _files(folder: Place) -> list[PurePosixPath]:
     names: list[PurePosixPath] = []
+    if isinstance(folder, RemotePath):
+        return _objects(folder)
 
     def failed(error: OSError) -> None:
         raise SourceError(
@@ -121,3 +126,15 @@ def _files(folder: Path) -> list[PurePosixPath]:
     except ValueError as error:  # a name with a null byte
         failed(OSError(0, str(error)))
     return sorted(names)
+
+
+def _objects(folder: RemotePath) -> list[PurePosixPath]:
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*"))
+    if names:
+        return names
+    raise SourceError(
+        f"folder {folder}",
+        expected="a prefix with objects below it",
+        found="none",
+        next_step="mend source.root or source.splits",
+    )

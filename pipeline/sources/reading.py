@@ -6,10 +6,10 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 from formats.errors import SourceError
+from formats.places import Place
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.record import Entry, SourceText, UnusableError
 
@@ -56,7 +56,7 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def read_bytes(root: Path, file: Path) -> bytes:
+def read_bytes(root: Place, file: Place) -> bytes:
     """Read an annotation file that belongs to a whole split.
 
     Raises:
@@ -70,7 +70,7 @@ def read_bytes(root: Path, file: Path) -> bytes:
         ) from None
 
 
-def read_json(root: Path, file: Path) -> Any:
+def read_json(root: Place, file: Place) -> Any:
     """Read a JSON file that belongs to a whole split.
 
     Raises:
@@ -82,7 +82,9 @@ def read_json(root: Path, file: Path) -> Any:
         raise broken_file(root, file, error.reason, expected="a JSON annotation file") from None
 
 
-def broken_file(root: Path, file: Path, found: str, *, expected: str, line: int | None = None) -> SourceError:
+def broken_file(
+    root: Place, file: Place, found: str, *, expected: str, line: int | None = None
+) -> SourceError:
     """Return the error for an annotation file that is broken as a whole."""
     name = relative_name(root, file) + (f":{line}" if line is not None else "")
     return SourceError(

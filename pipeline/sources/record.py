@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from formats.places import Place
 from formats.sample import Points
 
 
@@ -51,7 +51,7 @@ class SourceRecord:
 
     key: str
     split: str
-    image: Path
+    image: Place
     texts: tuple[SourceText, ...]
     annotation: str
     stated_size: tuple[int, int] | None = None

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from formats.places import PlaceField
 from formats.spec import Section
 from pipeline.image_header import MAX_PIXELS
 from pipeline.sources.formats import FormatName
@@ -43,7 +43,7 @@ class SourceSettings(Section):
     """Where pages and their annotations lie; docs/sources.md has an example for each format."""
 
     format: FormatName = Field(description="how annotations are written")
-    root: Path = Field(description="no image outside this folder is ever read")
+    root: PlaceField = Field(description="folder or URL; no image outside it is ever read")
     splits: dict[str, str | FolderPair] = Field(
         min_length=1,
         description="split name -> annotation file, relative to root or absolute (icdar, polygons: a list of "

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from formats.places import below
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_json
 from pipeline.sources.record import Entry, SourceText
@@ -19,7 +20,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     Raises:
         SourceError: the file cannot be read, is not JSON, or has no object "images".
     """
-    root, file = settings.root, settings.root / str(settings.splits[split])
+    root, file = settings.root, below(settings.root, str(settings.splits[split]))
     whole = read_json(root, file)
     images = whole.get("images") if isinstance(whole, dict) else None
     if not isinstance(images, dict):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,7 +92,7 @@ def survey(records: Sequence[SourceRecord]) -> Survey:
 
 def _size(record: SourceRecord) -> tuple[int, int] | None:
     try:
-        with record.image.open("rb") as file:
+        with Path(str(record.image)).open("rb") as file:
             head = file.read(_HEADER)
             try:
                 return image_size(head)

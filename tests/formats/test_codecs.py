@@ -179,3 +179,12 @@ def test_meta_of_another_shape(change: dict[str, object]) -> None:
     for payload in (json.dumps(record | change).encode(), b"[]", b"\xff", b"{}"):
         with pytest.raises(DamageError, match="meta"):
             decode_meta(payload)
+
+
+def test_a_jpeg_has_the_same_colours_with_and_without_a_fourth_channel() -> None:
+    encoding = EncodingSpec(image="jpeg")
+    payload = encode_image(page(), encoding)
+    three, four = np.empty((H, W, 3), np.uint8), np.empty((H, W, 4), np.uint8)
+    decode_image(payload, encoding, three)
+    decode_image(payload, encoding, four)
+    np.testing.assert_array_equal(four[..., :3], three)

@@ -21,6 +21,7 @@ CHANGED: dict[str, dict[str, Any]] = {
         "position": "center",
         "pad_color": (0, 0, 1),
         "exif": "ignore",
+        "decode": "reduced",
     },
     "targets": {
         "shrink_ratio": 0.5,

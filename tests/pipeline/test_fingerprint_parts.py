@@ -34,6 +34,7 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
         "position": ("center", ("geometry",)),
         "pad_color": ([1, 0, 0], ("geometry",)),
         "exif": ("ignore", ("geometry",)),
+        "decode": ("reduced", ("geometry",)),
     },
     "targets": {
         "shrink_ratio": (0.5, ("targets",)),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+import simplejpeg
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from formats.placement import place
 from formats.spec import GeometrySpec
-from pipeline.geometry import draw_page, move
+from pipeline.geometry import draw_page, move, spare_reduction
+from pipeline.images import read_image, reduction_within
 
 SIDES = st.integers(1, 3000)
 
@@ -68,3 +70,72 @@ def test_padding_has_its_colour_and_only_outside_the_page() -> None:
     np.testing.assert_array_equal(drawn[:, 32:64], 200)
     np.testing.assert_array_equal(drawn[:, :32], np.broadcast_to([1, 2, 3], (64, 32, 3)))
     np.testing.assert_array_equal(drawn[:, 64:], np.broadcast_to([1, 2, 3], (64, 32, 3)))
+
+
+REDUCED = GeometrySpec(canvas=(96, 160), decode="reduced")
+
+
+@given(st.integers(200, 9000), st.integers(200, 9000), st.sampled_from(["longest", "shortest", "exact"]))
+def test_a_reduced_page_has_room_for_twice_the_resized_one(height: int, width: int, resize: str) -> None:
+    geometry = REDUCED.model_copy(update={"resize": resize})
+    placement = place((height, width), geometry)
+    spare = spare_reduction(placement, geometry)
+    for reduction in (2, 4, 8):
+        if reduction <= spare:
+            assert height / reduction >= 2 * placement.resized[0] * 0.9999
+            assert width / reduction >= 2 * placement.resized[1] * 0.9999
+
+
+@pytest.mark.parametrize("change", [{"decode": "full"}, {"interpolation": "linear"}])
+def test_nothing_is_reduced_that_the_settings_do_not_want_so(change: dict[str, str]) -> None:
+    geometry = REDUCED.model_copy(update=change)
+    assert spare_reduction(place((7016, 4961), geometry), geometry) == 1.0
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(400, 900), st.integers(400, 900))
+def test_a_reduced_page_goes_to_the_pixels_of_the_whole_one(height: int, width: int) -> None:
+    """A ramp's level tells where a pixel came from: any shift or stretch would show."""
+    geometry = REDUCED
+    placement = place((height, width), geometry)
+    rows, columns = np.mgrid[:height, :width]
+    levels = np.stack([rows * 255 / height, columns * 255 / width, 0 * rows + 128], axis=2)
+    ramp = np.rint(levels).astype(np.uint8)
+    whole = draw_page(ramp, placement, geometry).astype(float)
+    spare = spare_reduction(placement, geometry)
+    for reduction in (2, 4):
+        if reduction > spare:
+            continue
+        # The exact means of blocks; the last ones of their pixels on the page, as an encoder's padding is.
+        padding = [(0, -height % reduction), (0, -width % reduction), (0, 0)]
+        padded = np.pad(levels, padding, mode="edge")
+        blocks = padded.reshape(padded.shape[0] // reduction, reduction, -1, reduction, 3).mean(axis=(1, 3))
+        drawn = draw_page(np.rint(blocks).astype(np.uint8), placement, geometry, reduction).astype(float)
+        (height_there, width_there) = placement.resized
+        seen = np.s_[:height_there, :width_there]
+        assert np.abs(drawn[seen] - whole[seen]).max() <= 1.5
+        assert abs((drawn[seen] - whole[seen]).mean()) < 0.25
+
+
+@pytest.mark.parametrize("size", [(1403, 992), (1401, 991), (1399, 1001)])
+@pytest.mark.parametrize("canvas", [(640, 640), (320, 224), (160, 160)])
+def test_reduced_decoding_is_exact_enough_on_text(size: tuple[int, int], canvas: tuple[int, int]) -> None:
+    """On a page of crisp strokes, below what storing it as JPEG of quality 90 costs anyway."""
+    rng = np.random.default_rng(5)
+    page = np.full((*size, 3), 245, np.uint8)
+    for _ in range(900):
+        y, x = rng.integers(0, size[0] - 30), rng.integers(0, size[1] - 30)
+        h, w = rng.choice([(2, 24), (24, 2), (3, 14), (14, 3)])
+        page[y : y + h, x : x + w] = rng.integers(0, 120)
+    data = simplejpeg.encode_jpeg(page, quality=92)
+    geometry = GeometrySpec(canvas=canvas, decode="reduced")
+    placement = place(size, geometry)
+    whole = draw_page(read_image(data), placement, geometry)
+    reduction = reduction_within(data, spare_reduction(placement, geometry))
+    assert reduction == {640: 1, 320: 2, 160: 4}[canvas[0]]
+    reduced = draw_page(read_image(data, reduction=reduction), placement, geometry, reduction)
+    stored = simplejpeg.decode_jpeg(simplejpeg.encode_jpeg(whole, quality=90, colorsubsampling="420"))
+    difference = np.abs(reduced.astype(int) - whole)
+    assert difference.mean() <= np.abs(stored.astype(int) - whole).mean()
+    assert np.percentile(difference, 99.9) <= 48
+    assert abs((reduced.astype(int) - whole).mean()) < 0.3

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from formats.errors import SampleError
-from pipeline.images import image_size, read_image
+from pipeline.images import image_size, read_image, reduction_within
 
 RNG = np.random.default_rng(1)
 RGB = RNG.integers(0, 256, (9, 14, 3), dtype=np.uint8)
@@ -223,3 +223,53 @@ def test_alpha_in_a_bmp_is_ignored() -> None:
     data = saved(np.concatenate([RGB, alpha], axis=2), "BMP")
     assert int.from_bytes(data[28:30], "little") == 32
     np.testing.assert_array_equal(read_image(data), RGB)
+
+
+@pytest.mark.parametrize("reduction", [2, 4, 8])
+@pytest.mark.parametrize("size", [(160, 96), (161, 97), (167, 103), (33, 40)])
+def test_a_reduced_pixel_is_the_mean_of_those_it_stands_for(reduction: int, size: tuple[int, int]) -> None:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    ramp = np.stack([rows, columns, rows // 2 + columns // 2], axis=2).astype(np.uint8)
+    data = saved(ramp, "JPEG", quality=100)
+    found = read_image(data, reduction=reduction)
+    whole = [side // reduction for side in size]
+    assert found.shape == (-(-size[0] // reduction), -(-size[1] // reduction), 3)
+    blocks = ramp[: whole[0] * reduction, : whole[1] * reduction].reshape(
+        whole[0], reduction, whole[1], reduction, 3
+    )
+    difference = found[: whole[0], : whole[1]] - blocks.mean(axis=(1, 3))
+    # A shift by half a decoded pixel would be reduction / 2 levels everywhere.
+    assert np.abs(difference.mean(axis=(0, 1))).max() < 0.15 + reduction / 16
+    assert np.abs(difference).max() <= 2.5
+
+
+@pytest.mark.parametrize(
+    ("spare", "expected"), [(1.0, 1), (1.99, 1), (2.0, 2), (3.9, 2), (4.0, 4), (7.9, 4), (8.0, 8), (99.0, 8)]
+)
+def test_the_largest_reduction_within_what_is_spare(spare: float, expected: int) -> None:
+    assert reduction_within(saved(np.zeros((64, 64, 3), np.uint8), "JPEG"), spare) == expected
+
+
+def test_what_is_decoded_whole() -> None:
+    page = Image.new("RGB", (64, 48))
+    assert reduction_within(saved(page, "PNG"), 8) == 1
+    assert reduction_within(saved(page.convert("CMYK"), "JPEG"), 8) == 1
+    assert reduction_within(saved(page.convert("L"), "JPEG"), 8) == 8
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_orientation_brings_no_part_pixel_to_the_front(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    straight = orientation in (1, 5)
+    odd = saved(Image.new("RGB", (68, 50)), "JPEG", exif=exif)
+    assert reduction_within(odd, 8) == (8 if straight else 2)
+    assert reduction_within(odd, 8, exif="ignore") == 8
+    assert reduction_within(saved(Image.new("RGB", (64, 48)), "JPEG", exif=exif), 8) == 8
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+def test_a_jpeg_cut_short_is_refused_at_every_scale(kept: float) -> None:
+    data = saved(RNG.integers(0, 256, (80, 64, 3), dtype=np.uint8), "JPEG")
+    for reduction in (1, 2, 4, 8):
+        assert "damaged JPEG" in refusal(data[: int(kept * len(data))], reduction=reduction)

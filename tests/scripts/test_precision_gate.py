@@ -62,6 +62,18 @@ def test_a_difference_within_the_noise_is_called_that() -> None:
     assert "within the noise of 2 seeds" in gate.as_text(rows)
 
 
+def test_both_averages_of_cleval_stand_beside_the_verdict() -> None:
+    def with_cleval(precision: str, micro: list[float]) -> list[object]:
+        others = [{"cleval/hmean": value, "cleval/macro_hmean": value - 0.1} for value in micro]
+        return [gate.GateRun(precision, n, 0.8, 0.8, 1.0, 1.0, None, 0, o) for n, o in enumerate(others)]
+
+    first, other = gate.rows_of([*with_cleval("32-true", [0.9, 0.92]), *runs("bf16-mixed", [0.8])])
+    assert first.others["cleval/hmean"] == pytest.approx((0.91, 0.02 / 2**0.5))
+    assert first.others["cleval/macro_hmean"] == pytest.approx((0.81, 0.02 / 2**0.5))
+    assert "| 0.9100 ± 0.0141 | 0.8100 ± 0.0141 |" in gate.as_markdown([first], "")
+    assert gate.cells(other)[4:6] == ["-", "-"]
+
+
 def test_a_single_seed_has_no_spread_and_says_so() -> None:
     rows = gate.rows_of([*runs("32-true", [0.8863]), *runs("16-mixed", [0.7816])])
     assert rows[1].spread is rows[1].noise is None
@@ -107,6 +119,7 @@ def test_the_command_trains_each_once_and_keeps_what_is_finished(tmp_path: Path)
     found = json.loads(done.stdout)
     assert [row["precision"] for row in found["rows"]] == ["32-true", "bf16-mixed"]
     assert [run["seed"] for run in found["runs"]] == [42, 42]
+    assert all(run["others"].keys() == gate.OTHERS.keys() for run in found["runs"])
     assert all(run["peak_mb"] > 0 and 0.0 <= run["final"] <= run["best"] for run in found["runs"])
     assert json.loads((tmp_path / "out" / f"{found['date']}.json").read_text()) == found
     assert "| bf16-mixed | 1 |" in page.read_text()

@@ -7,9 +7,9 @@ import pytest
 from made_run_folder import made_run_folder
 
 from formats.palette import CYCLE, hex_of
+from formats.run_diff import Comparison, compare_runs
+from formats.run_record import read_run
 from train.compare_page import curves, write_comparison
-from train.run_diff import Comparison, compare_runs
-from train.run_record import read_run
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -116,3 +117,37 @@ def test_detections_without_a_page_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("words", [[], ["--checkpoint", "x"], ["--detections", "a", "--shards", "b"]])
 def test_half_a_question_is_a_usage_error(words: list[str]) -> None:
     assert CliRunner().invoke(main, words).exit_code == 2
+
+
+def test_plain_files_as_a_page_and_over_the_score(tmp_path: Path) -> None:
+    truth = write(
+        tmp_path / "gt", gt_good=f"{SQUARE},word\n", gt_bad=f"{SQUARE},word\n80,0,90,0,90,9,80,9,x\n"
+    )
+    far = "20,20,30,20,30,30,20,30"
+    found = write(tmp_path / "res", res_good=f"{SQUARE},0.9\n", res_bad=f"{SQUARE},0.7\n{far},0.3\n")
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images/good.png"), np.full((40, 50, 3), 90, np.uint8))
+    words = ["--detections", str(found), "--ground-truth", str(truth), "--json"]
+    words += ["--report", str(tmp_path / "pages.html"), "--images", str(tmp_path / "images")]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert [page["key"] for page in report["pages"]] == ["bad", "good"]
+    points = {point["threshold"]: (point["precision"], point["recall"]) for point in report["by_score"]}
+    assert points[0.0] == pytest.approx((2 / 3, 2 / 3))
+    assert points[0.5] == pytest.approx((1.0, 2 / 3))
+    assert points[0.9] == pytest.approx((1.0, 1 / 3))
+    assert 0.95 not in points
+    page = (tmp_path / "pages.html").read_text()
+    assert page.count("<img") == 2 + 1
+    assert page.index("<b>bad</b>") < page.index("<b>good</b>")
+    assert 'width="50" height="40"' in page
+
+
+def test_plain_files_by_cleval_alone_are_quads(tmp_path: Path) -> None:
+    truth = write(tmp_path / "gt", gt_a=f"{SQUARE},1,2,3\n")
+    found = write(tmp_path / "res", res_a=SQUARE)
+    report = evaluate_files(found, truth, ["cleval"])
+    assert report.evaluation.scores["cleval"].per_page[0].recall_total == 5
+    curved = evaluate_files(found, truth, ["cleval"], outline="polygon")
+    assert len(curved.evaluation.pages[0].truth.polygons[0]) == 5

@@ -71,3 +71,16 @@ def test_rate_reaches_every_group() -> None:
     optimizer = build_optimizer(model(), OptimSettings())
     set_learning_rate(optimizer, 0.25)
     assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.25]
+
+
+def test_epsilon_tells_from_which_gradient_on_a_weight_moves_by_the_rate() -> None:
+    moved = []
+    for eps in (1e-8, 1e-4):
+        model = nn.Linear(1, 1, bias=False)
+        before = float(model.weight.detach())
+        optimizer = build_optimizer(model, OptimSettings(lr=1e-3, weight_decay=0.0, eps=eps))
+        model.weight.grad = torch.full((1, 1), 1e-6)
+        optimizer.step()
+        moved.append(before - float(model.weight.detach()))
+    assert moved[0] == pytest.approx(1e-3, rel=0.02)
+    assert moved[1] == pytest.approx(1e-5, rel=0.02)

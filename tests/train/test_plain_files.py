@@ -24,7 +24,7 @@ def test_quads_with_transcriptions(tmp_path: Path) -> None:
     text = f"\ufeff{SQUARE},a, b\r\n\r\n{SQUARE},###\r\n{SQUARE},12\r\n{SQUARE}\r\n"
     truths = read_truths(write(tmp_path, gt_img_1=text), quads=True)
     truth = truths["img_1"]
-    assert truth.texts == ("a, b", "###", "12", "")
+    assert truth.texts == ("a, b", "###", "12", None)
     assert truth.ignored_G.tolist() == [False, True, False, False]
     np.testing.assert_array_equal(truth.polygons[0], [[0, 0], [10, 0], [10, 10], [0, 10]])
 
@@ -90,3 +90,59 @@ def test_absent_files_are_usage_errors(tmp_path: Path) -> None:
 def test_latin_1_transcriptions_are_read(tmp_path: Path) -> None:
     truth = read_truths(write(tmp_path, gt_a=f"{SQUARE},caf".encode() + b"\xe9"), quads=True)["a"]
     assert truth.texts == ("café",)
+
+
+def test_transcriptions_are_read_as_the_official_scripts_read_them(tmp_path: Path) -> None:
+    quoted = 'x"' + chr(92) + '"y"'
+    lines = [f"{SQUARE},{word}" for word in ("", " ###", '"###"', "*", "a\u2028b\x85c", quoted, "1,234,5,6")]
+    truth = read_truths(write(tmp_path, gt_a="\n".join(lines)), quads=True)["a"]
+    assert truth.texts == ("", " ###", "###", "*", "a\u2028b\x85c", quoted, "1,234,5,6")
+    assert np.flatnonzero(truth.ignored_G).tolist() == [2]
+    escaped = read_truths(write(tmp_path / "b", a=f'{SQUARE}, "say ' + chr(92) + '"hi"'), quads=True)["a"]
+    assert escaped.texts == ('say "hi',)
+
+
+def test_scored_detections_come_best_first_where_all_have_a_score(tmp_path: Path) -> None:
+    lines = [f"{10 * n},0,9,0,9,9,0,9,{score}" for n, score in enumerate(("0.5", "0.9", "0.5", "1"))]
+    found = read_detections(write(tmp_path, res_a="\n".join(lines)), quads=True)["a"]
+    assert found.scores.tolist() == [1.0, 0.9, 0.5, 0.5]
+    assert [int(polygon_V2[0, 0]) for polygon_V2 in found.polygons] == [30, 10, 0, 20]
+    lines[1] = "10,0,9,0,9,9,0,9"
+    mixed = read_detections(write(tmp_path / "mixed", res_a="\n".join(lines)), quads=True)["a"]
+    assert [int(polygon_V2[0, 0]) for polygon_V2 in mixed.polygons] == [0, 10, 20, 30]
+    worded = read_detections(write(tmp_path / "w", res_a=f"{SQUARE},0.75,word"), quads=True)["a"]
+    assert worded.scores.tolist() == [0.75]
+
+
+TOTAL_TEXT = """x: [[153 161 179
+ 195]], y: [[347 323 305 315]], ornt: [u'c'], transcriptions: [u'the, x:']
+x: [[1 5 9]], y: [[2 6 2]], ornt: [u'#'], transcriptions: [u'#']
+"""
+
+
+def test_ground_truth_as_total_text_publishes_it(tmp_path: Path) -> None:
+    truth = read_truths(write(tmp_path, poly_gt_img1=TOTAL_TEXT), quads=False)["img1"]
+    np.testing.assert_array_equal(truth.polygons[0], [[153, 347], [161, 323], [179, 305], [195, 315]])
+    assert truth.texts == ("the, x:", "#")
+    assert truth.ignored_G.tolist() == [False, True]
+    broken = TOTAL_TEXT.replace("[[1 5 9]]", "[[1 5]]")
+    with pytest.raises(UsageError, match="after text 1"):
+        read_truths(write(tmp_path / "b", poly_gt_img1=broken), quads=False)
+
+
+def test_names_of_one_page_meet_and_never_twice(tmp_path: Path) -> None:
+    names = ("poly_gt_img3", "gt_img4.jpg", "img5.jpg")
+    folder = write(tmp_path, **dict.fromkeys(names, f"{SQUARE},x"))
+    assert read_truths(folder, quads=False).keys() == {"img3", "img4", "img5"}
+    with pytest.raises(UsageError, match="one file a page"):
+        read_truths(write(tmp_path, img_3=SQUARE, gt_img_3=SQUARE), quads=True)
+    with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
+        archive.writestr("a/1.txt", SQUARE)
+        archive.writestr("b/1.txt", SQUARE)
+    with pytest.raises(UsageError, match="one file a page"):
+        read_detections(tmp_path / "two.zip", quads=True)
+
+
+def test_curved_detections_are_not_read_as_quads(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="8 numbers"):
+        read_detections(write(tmp_path, a="0,0,5,2,10,0,10,10,5,12,0,10"), quads=True)

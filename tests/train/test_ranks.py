@@ -14,7 +14,7 @@ import pytest
 import torch
 from made_run import CANVAS
 from made_set import made_sample, make_set
-from rank_program import SETTINGS
+from rank_program import SETTINGS, STEEP
 
 from formats.errors import UsageError
 from formats.spec import EncodingSpec
@@ -59,8 +59,8 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Run folders, with a whole run and a stopped one of one process in them."""
     folder = tmp_path_factory.mktemp("runs")
-    for name, stops in (("whole_1", False), ("stopped_1", True)):
-        words = (*SETTINGS, f"logger.folder={folder / name}")
+    for name, stops, more in (("whole_1", False, ()), ("stopped_1", True, ()), ("steep_1", False, STEEP)):
+        words = (*SETTINGS, *more, f"logger.folder={folder / name}")
         assert open_run(shards, None, words).run(lambda says=stops: says).finished != stops  # type: ignore[misc]
     return folder
 
@@ -99,6 +99,12 @@ def test_processes_together_train_as_one(processes: int, folder: Path) -> None:
     assert_equal_within_tolerance(folder / f"whole_{processes}/x", folder / "whole_1/x")
     summary = json.loads((folder / f"whole_{processes}/x/summary.json").read_text())
     assert (summary["samples_streamed"], summary["processes"]) == (3 * 19, processes)
+
+
+def test_at_a_high_rate_they_part_by_rounding_alone(processes: int, folder: Path) -> None:
+    ours, theirs = (load_checkpoint(folder / f"steep_{n}/x/last.pt").weights for n in (processes, 1))
+    for name, value in ours.items():
+        torch.testing.assert_close(value, theirs[name], rtol=1e-5, atol=2e-6)
 
 
 def test_a_run_goes_on_with_another_number_of_processes(processes: int, shards: Path, folder: Path) -> None:

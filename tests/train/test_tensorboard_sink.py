@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import types
 from pathlib import Path
@@ -68,3 +70,44 @@ def test_an_absent_package_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(UsageError, match="pip install tensorboard"):
         TensorBoardSink(tmp_path)
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import numpy as np
+from train.records import Position, Records
+from train.tensorboard_sink import TensorBoardSink
+
+folder = Path(sys.argv[1])
+for start, end in ((0, 4), (2, 5)):  # killed at step 4, gone on from the checkpoint at step 2
+    position = Position(step=start)
+    records = Records(None, position, [TensorBoardSink(folder, start)])
+    for step in range(start, end):
+        position.attempt(1, 1)
+        records.log("train", {"loss": 10.0 * start + step, "hole": float("nan")})
+        records.log_pictures("val", {"page/a": np.zeros((4, 6, 3), np.uint8)})
+    records.close()
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(str(folder))
+events.Reload()
+print(events.Tags()["scalars"], events.Tags()["images"])
+print([(event.step, event.value) for event in events.Scalars("train/loss")])
+"""
+
+
+def test_the_real_package_reads_back_what_was_written(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    tags, losses = done.stdout.splitlines()
+    assert tags == "['train/loss'] ['val/page/a']"
+    # What the first part wrote behind the checkpoint is purged.
+    assert losses == str([(1, 0.0), (2, 1.0), (3, 22.0), (4, 23.0), (5, 24.0)])

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
+import json
+import os
+import re
+import subprocess
 import sys
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +107,98 @@ def test_an_absent_package_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UsageError, match="pip install wandb"):
         WandbSink(WandbSettings(enabled=True), tmp_path, "probe", {})
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import numpy as np
+from train.records import Position, Records
+from train.wandb_sink import WandbSettings, WandbSink
+
+folder = Path(sys.argv[1])
+for start in (0, 4):  # a run, and the same run going on
+    settings = WandbSettings(enabled=True, mode="offline", project="probe")
+    position = Position(step=start, batch=start)
+    sink = WandbSink(settings, folder, "probe", {"seed": 1})
+    records = Records(folder / "metrics.jsonl", position, [sink], written=11 if start else 0)
+    for step in range(start, start + 4):
+        records.log("profile", {"wait": step})
+        position.attempt(1, 1)
+        records.log("train", {"loss": step})
+        if step % 2:
+            records.log_pictures("val", {"page/a": np.zeros((4, 6, 3), np.uint8)})
+            records.log("val", {"hmean": 0.5})
+    if not start:
+        records.log("test", {"hmean": 0.25})
+    records.close()
+"""
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """Yield the records of a W&B file: after a header of 7 bytes, a log as LevelDB writes it.
+
+    Blocks of 32 KiB hold pieces, each with a checksum (4 bytes), a length (2) and a kind (1: a whole record;
+    2, 3, 4: its first, a middle, its last piece); fewer than 7 bytes at a block's end are filling.
+    """
+    data, at, record = path.read_bytes(), 7, b""
+    assert data.startswith(b":W&B")
+    while at + 7 <= len(data):
+        if (left := 32768 - at % 32768) < 7:
+            at += left
+            continue
+        length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
+        record += data[at + 7 : at + 7 + length]
+        at += 7 + length
+        if kind in (1, 4):
+            yield record
+            record = b""
+    assert not record
+
+
+def run_files(folder: Path) -> list[list[dict[str, Any]]]:
+    """Return the history rows of W&B's own offline files, oldest file first."""
+    from wandb.proto import wandb_internal_pb2
+
+    found = []
+    for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime):
+        rows = []
+        for data in chunks(path):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            if record.WhichOneof("record_type") == "history":
+                row = {item.key or ".".join(item.nested_key): item.value_json for item in record.history.item}
+                rows.append({name: json.loads(value) for name, value in row.items()})
+        found.append(rows)
+    return found
+
+
+def test_the_real_package_offline_keeps_every_record(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    environment = {**os.environ, "WANDB_SILENT": "false", "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert not re.search("warn|drop|step must", said, re.IGNORECASE), said
+    files = run_files(tmp_path)
+    assert [len(rows) for rows in files] == [4 + 4 + 2 + 2 + 1, 4 + 4 + 2 + 2]
+    steps = [row["global_step"] for row in files[0]]
+    assert steps == [0, 1, 1, 2, 2, 2, 2, 3, 3, 4, 4, 4, 4]
+    lines = list(read_records(tmp_path / "metrics.jsonl"))
+    for rows, start in zip(files, (0, 11), strict=True):
+        logged = [row for row in rows if not any("/page/" in name for name in row)]
+        of_part = lines[start : start + len(logged)]
+        assert len(logged) == len(of_part)
+        for row, line in zip(logged, of_part, strict=True):
+            (name,) = line.keys() - {"global_step", "epoch", "batch", "phase", "wall_s"}
+            assert row[f"{line['phase']}/{name}"] == line[name]
+            assert row["global_step"] == line["global_step"]
+        counters = [row["_step"] for row in rows]
+        assert counters == sorted(set(counters))

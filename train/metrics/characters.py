@@ -54,6 +54,11 @@ def character_centers(polygon_V2: Points, count: int) -> NDArray[np.float64]:
         return np.zeros((0, 2))
     if len(polygon_V2) == 4 and aspect_ratio(polygon_V2) < VERTICAL:
         polygon_V2 = np.roll(polygon_V2, 1, axis=0)
+    if len(polygon_V2) == 4:
+        # In this order of operations, since a centre may lie on the very edge of a detection.
+        left_2, right_2 = (polygon_V2[0] + polygon_V2[3]) / 2.0, (polygon_V2[1] + polygon_V2[2]) / 2.0
+        part_2 = (right_2 - left_2) / max(count, 1)
+        return np.asarray(left_2 + part_2 / 2.0 + part_2 * np.arange(count)[:, None])
     cuts = np.linspace(0.0, 1.0, count + 1)
     line_V2 = (_along(polygon_V2[:half], cuts) + _along(polygon_V2[half:][::-1], cuts)) / 2.0
     return (line_V2[:-1] + line_V2[1:]) / 2.0

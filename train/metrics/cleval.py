@@ -4,8 +4,9 @@ Texts are compared by the pseudo-characters that detections hold, so that a text
 texts found as one, count for nearly all their characters, less a penalty for the granularity.
 
 The official score is over the data set (`hmean` of `summarise`); means of the pages' scores, which some
-report, are `macro_hmean`. Two differences from the official script, both small: coordinates are not truncated
-to integers, and texts of more than four vertices have a true aspect ratio.
+report, are `macro_hmean`. Numbers equal those of the official package on quadrilaterals of whole pixels, all
+it takes (docs/metrics.md); coordinates between pixels are not truncated, and texts of more than four vertices
+have a true aspect ratio.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from formats.sample import Points
 from train.metrics.characters import character_centers, estimated_length, false_length
-from train.metrics.overlap import RegionArray, intersections, own_share, regions_of
+from train.metrics.overlap import RegionArray, areas_of, held_by, intersections, own_share, regions_of
 from train.metrics.score import PageScore, PageTruth, harmonic_mean, share
 
 Flags = NDArray[np.bool_]
@@ -34,22 +35,22 @@ class Cleval:
         area_precision: least share of a detection's own area on a text, for the two to be compared.
         granularity_penalty: characters lost for each further piece a text is found in, and for each further
             text a detection holds.
-        characters: what a text's length is taken from: the aspect ratio of its outline, or its transcription
-            where it has one (then as the official script does with annotated transcriptions).
+        characters: what a text's length is taken from: its transcription where it has one, as the official
+            script does (an empty one: no characters), or always the aspect ratio of its outline.
     """
 
     area_precision: float = 0.3
     granularity_penalty: float = 1.0
-    characters: Literal["aspect", "text"] = "aspect"
+    characters: Literal["aspect", "text"] = "text"
 
     def match(self, truth: PageTruth, found: Sequence[Points]) -> PageScore:
         """Score a page; precision and recall are 0 where their totals are."""
         texts_G, found_D = regions_of(truth.polygons), regions_of(found)
-        lengths = [self._length(truth, index) for index in range(len(truth.polygons))]
-        owner_M, holds_MD = _held(truth, lengths, found_D)
+        owner_M, holds_MD = self._held(truth, found)
         held_GD = np.zeros((len(texts_G), len(found_D)), np.int64)
         np.add.at(held_GD, owner_M, holds_MD)
-        precision_GD = own_share(intersections(_without_care(texts_G, truth.ignored_G), found_D), found_D)
+        shared_GD = intersections(_without_care(texts_G, truth.ignored_G), found_D)
+        precision_GD = own_share(shared_GD, areas_of(found))
         ignored_D = self._ignored(precision_GD[truth.ignored_G], held_GD[truth.ignored_G])
         matched_GD = self._matched(precision_GD, held_GD, ~truth.ignored_G, ~ignored_D)
         correct_M = (holds_MD & matched_GD[owner_M]).any(axis=1)
@@ -60,16 +61,30 @@ class Cleval:
             split=self.granularity_penalty * _further(matched_GD.sum(axis=1)),
             merged=self.granularity_penalty * _further(matched_GD.sum(axis=0)),
             held=int(held_GD[matched_GD].sum()) + false,
-            characters=sum(length for length, out in zip(lengths, truth.ignored_G, strict=True) if not out),
+            characters=int((~truth.ignored_G[owner_M]).sum()),
             matched_GD=matched_GD,
             ignored_D=ignored_D,
         )
 
+    def _held(self, truth: PageTruth, found: Sequence[Points]) -> tuple[NDArray[np.int64], Flags]:
+        """Return each pseudo-character's text, (M,), and which detections hold it, (M, D)."""
+        centers = [
+            character_centers(polygon_V2, self._length(truth, index))
+            for index, polygon_V2 in enumerate(truth.polygons)
+        ]
+        owner_M = np.repeat(np.arange(len(centers)), [len(center_C2) for center_C2 in centers])
+        holds_MD = np.zeros((len(owner_M), len(found)), bool)
+        if holds_MD.size:
+            points_M2 = np.concatenate(centers)
+            for index, polygon_V2 in enumerate(found):
+                holds_MD[:, index] = held_by(points_M2, polygon_V2)
+        return owner_M, holds_MD
+
     def _length(self, truth: PageTruth, index: int) -> int:
         text = truth.texts[index]
-        if self.characters == "text" and text and not truth.ignored_G[index]:
-            return len(text)
-        return estimated_length(truth.polygons[index])
+        if self.characters == "aspect" or text is None or truth.ignored_G[index]:
+            return estimated_length(truth.polygons[index])
+        return len(text)
 
     def _ignored(self, precision_ID: NDArray[np.float64], held_ID: NDArray[np.int64]) -> Flags:
         """Return which detections lie on don't-care texts: one, or several whose characters they hold."""
@@ -92,18 +107,6 @@ class Cleval:
         together_D = (precision_GD * parts_GD).sum(axis=0)
         many_D = (parts_GD.sum(axis=0) >= 2) & (together_D >= self.area_precision)
         return np.asarray(one_to_one_GD | one_to_many_GD | (parts_GD & many_D[None]))
-
-
-def _held(truth: PageTruth, lengths: list[int], found_D: RegionArray) -> tuple[NDArray[np.int64], Flags]:
-    """Return each pseudo-character's text, (M,), and which detections it lies strictly inside of, (M, D)."""
-    pairs = list(zip(truth.polygons, lengths, strict=True))
-    centers = [character_centers(polygon_V2, length) for polygon_V2, length in pairs]
-    owner_M = np.repeat(np.arange(len(centers)), [len(center_C2) for center_C2 in centers])
-    holds_MD = np.zeros((len(owner_M), len(found_D)), bool)
-    if holds_MD.size:
-        points_M = shapely.points(np.concatenate(centers))
-        holds_MD[tuple(shapely.STRtree(found_D).query(points_M, predicate="within"))] = True
-    return owner_M, holds_MD
 
 
 def _without_care(texts_G: RegionArray, ignored_G: Flags) -> RegionArray:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from formats.sample import Points
-from train.metrics.overlap import intersection_over_union, intersections, own_share, regions_of
+from train.metrics.overlap import areas_of, intersection_over_union, intersections, own_share, regions_of
 from train.metrics.score import PageScore, PageTruth, harmonic_mean, share
 
 
@@ -34,11 +34,11 @@ class IcdarIou:
 
     def match(self, truth: PageTruth, found: Sequence[Points]) -> PageScore:
         """Score a page."""
-        texts_G, found_D = regions_of(truth.polygons), regions_of(found)
-        on_ignored_GD = own_share(intersections(texts_G[truth.ignored_G], found_D), found_D)
-        ignored_D = (on_ignored_GD > self.ignore_share).any(axis=0)
+        own_G, own_D = areas_of(truth.polygons), areas_of(found)
+        shared_GD = intersections(regions_of(truth.polygons), regions_of(found))
+        ignored_D = (own_share(shared_GD[truth.ignored_G], own_D) > self.ignore_share).any(axis=0)
         care_G, care_D = np.flatnonzero(~truth.ignored_G), np.flatnonzero(~ignored_D)
-        iou_GD = intersection_over_union(texts_G[care_G], found_D[care_D])
+        iou_GD = intersection_over_union(shared_GD[np.ix_(care_G, care_D)], own_G[care_G], own_D[care_D])
         pairs = []
         free_D = np.ones(len(care_D), bool)
         for at_G, iou_D in enumerate(iou_GD):

@@ -31,11 +31,14 @@ class PageTruth:
 
 
 def truth_of(meta: Meta, counted: frozenset[str] = COUNTED) -> PageTruth:
-    """Return a stored page's texts in source coordinates; texts of a status not `counted` are don't-care."""
+    """Return a stored page's texts in source coordinates; texts of a status not `counted` are don't-care.
+
+    An empty transcription is an unknown one: annotation formats without transcriptions write it so.
+    """
     return PageTruth(
         polygons=tuple(text.source_V2 for text in meta.texts),
         ignored_G=np.array([text.status not in counted for text in meta.texts], bool),
-        texts=tuple(text.text for text in meta.texts),
+        texts=tuple(text.text or None for text in meta.texts),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 
 from formats.sample import Points
 from train.metrics.overlap import intersection_over_union, intersections, own_share, regions_of
@@ -33,10 +34,12 @@ class TotalText:
     def match(self, truth: PageTruth, found: Sequence[Points]) -> PageScore:
         """Score a page; precision is 0 where nothing was detected."""
         texts_G, found_D = regions_of(truth.polygons), regions_of(found)
-        on_ignored_GD = own_share(intersections(texts_G[truth.ignored_G], found_D), found_D)
-        ignored_D = (on_ignored_GD > self.ignore_share).any(axis=0)
+        own_G, own_D = shapely.area(texts_G), shapely.area(found_D)
+        shared_GD = intersections(texts_G, found_D)
+        ignored_D = (own_share(shared_GD[truth.ignored_G], own_D) > self.ignore_share).any(axis=0)
         care_G, care_D = np.flatnonzero(~truth.ignored_G), np.flatnonzero(~ignored_D)
-        enough_GD = intersection_over_union(texts_G[care_G], found_D[care_D]) >= self.iou
+        iou_GD = intersection_over_union(shared_GD[np.ix_(care_G, care_D)], own_G[care_G], own_D[care_D])
+        enough_GD = iou_GD >= self.iou
         enough_GD &= enough_GD.sum(axis=1, keepdims=True) == 1
         at_G, at_D = np.nonzero(enough_GD)
         false = int((~enough_GD.any(axis=0)).sum())

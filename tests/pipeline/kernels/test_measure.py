@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from oracle import area_and_perimeter as exact_area_and_perimeter
@@ -42,6 +42,7 @@ def rectangle(width: float, height: float, degrees: float = 0.0) -> Points:
 
 
 @given(POINTS)
+@settings(deadline=None)  # the first example may compile
 def test_areas_perimeters_and_sizes_are_those_of_the_slow_twin(polygon_V2: Points) -> None:
     assert area_and_perimeter(polygon_V2) == pytest.approx(exact_area_and_perimeter(polygon_V2), abs=1e-8)
     hull = shapely.convex_hull(shapely.MultiPoint(polygon_V2))
@@ -98,3 +99,11 @@ def test_area_does_not_suffer_from_a_distant_origin() -> None:
     area, perimeter = area_and_perimeter(rectangle(60, 7) + 1e8)
     assert area == pytest.approx(420, abs=1e-5)
     assert perimeter == pytest.approx(134, abs=1e-5)
+
+
+@given(POINTS, st.sampled_from([1.0, 8.0, 60.0]))
+@settings(deadline=None)
+def test_the_size_decides_whether_or_not_a_hull_was_needed(polygon_V2: Points, min_size: float) -> None:
+    (code,), _ = measured(polygon_V2, codes=[CARE], min_size=min_size)
+    if code != DEGENERATE:
+        assert (code == TOO_SMALL) == (shorter_side(polygon_V2) < min_size)

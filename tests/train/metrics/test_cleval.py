@@ -114,10 +114,23 @@ def test_a_care_text_within_a_dont_care_region_is_still_counted() -> None:
     assert (score.ignored, score.recall) == ((), 1.0)
 
 
-def test_transcriptions_give_lengths_where_asked_for() -> None:
+def test_transcriptions_give_lengths_where_there_are_some() -> None:
     page = truth(LINE, box(0, 50, 55), texts=("abc", None))
-    assert Cleval().match(page, []).recall_total == 12
-    assert Cleval(characters="text").match(page, []).recall_total == 9
+    assert Cleval(characters="aspect").match(page, []).recall_total == 12
+    assert Cleval().match(page, []).recall_total == 9
+    # As officially: no letters, nothing to find; and don't-care texts are not as long as "###".
+    assert Cleval().match(truth(LINE, texts=("",)), []).recall_total == 0
+    assert Cleval().match(truth(LINE, ignored=(0,), texts=("###",)), [box(0, 0, 55, 12)]).ignored == (0,)
+
+
+def test_a_centre_on_an_edge_is_held_by_one_of_the_boxes_that_share_it() -> None:
+    page = truth(box(0, 0, 50), texts=("abcde",))
+    halves = [box(0, 0, 25), box(25, 0, 25)]
+    assert [Cleval().match(page, [half]).recall_gain for half in halves] == [2, 3]
+    score = Cleval().match(page, halves)
+    assert (score.recall_gain, score.precision_gain, score.precision_total) == (4, 5, 5)
+    over, under = box(0, -5, 50), box(0, 5, 50)
+    assert [Cleval().match(page, [half]).recall_gain for half in (over, under)] == [0, 5]
 
 
 def test_the_set_is_scored_by_sums_of_characters() -> None:
@@ -129,6 +142,12 @@ def test_the_set_is_scored_by_sums_of_characters() -> None:
     result = summarise(pages)
     assert (result.recall, result.precision) == (pytest.approx(6 / 8), 1.0)
     assert (result.macro_recall, result.macro_precision, result.macro_hmean) == (0.5, 0.5, 0.5)
+
+
+def in_box(box_V2: np.ndarray, x: float, y: float) -> bool:
+    """Inside, or on the left or upper edge."""
+    (left, top), (right, bottom) = box_V2.min(axis=0), box_V2.max(axis=0)
+    return bool(left <= x < right and top <= y < bottom)
 
 
 def slow_twin(page: PageTruth, found: list[np.ndarray]) -> tuple[int, float, float, int, int]:
@@ -144,7 +163,7 @@ def slow_twin(page: PageTruth, found: list[np.ndarray]) -> tuple[int, float, flo
             if texts[g].intersection(texts[other]).area > 0:
                 texts[g] = texts[g].difference(texts[other])
     share = {(g, d): texts[g].intersection(boxes[d]).area / boxes[d].area for g in G for d in D}
-    holds = {(g, d): [boxes[d].contains(shapely.Point(c)) for c in centers[g]] for g in G for d in D}
+    holds = {(g, d): [in_box(found[d], *c) for c in centers[g]] for g in G for d in D}
     count = {key: sum(flags) for key, flags in holds.items()}
     dropped = set()
     for d in D:

@@ -127,9 +127,22 @@ def test_nothing_found_is_precision_nought() -> None:
 BOW_TIE = np.array([[0, 0], [10, 10], [10, 0], [0, 10]], float)
 
 
-def test_invalid_polygons_stand_for_what_they_surround_or_for_nothing() -> None:
-    matched = IcdarIou().match(truth(BOW_TIE), [BOW_TIE])
-    assert matched.recall == 1.0
+UNEVEN = np.array([[0, 0], [10, 10], [10, 0], [0, 4]], float)
+
+
+def test_outlines_that_cross_themselves_count_as_the_official_library_counts_them() -> None:
+    # Polygon3 3.0.9: BOW_TIE has area 0 and shares 50 with the square around it, UNEVEN 30 and 41.43.
+    square = box(0, 0)
+    assert IcdarIou().match(truth(BOW_TIE), [BOW_TIE]).recall == 0.0
+    # 50 of a union of 100 + 0 - 50: all of it.
+    assert IcdarIou(iou=0.999).match(truth(square), [BOW_TIE]).recall_gain == 1
+    assert IcdarIou(iou=0.46).match(truth(square), [UNEVEN]).recall_gain == 1
+    assert IcdarIou(iou=0.468).match(truth(square), [UNEVEN]).recall_gain == 0
+    # 41.43 of its own 30: more than half of it lies on a don't-care text.
+    assert IcdarIou(ignore_share=1.38).match(truth(square, ignored=(0,)), [UNEVEN]).ignored == (0,)
+
+
+def test_outlines_without_an_area_stand_for_nothing() -> None:
     flat, short = np.array([[0, 0], [5, 0], [9, 0]], float), np.array([[0, 0], [5, 5]], float)
     gone = np.full((4, 2), np.nan)
     score = IcdarIou().match(truth(box(0, 0), flat), [flat, short, gone, box(0, 0)])

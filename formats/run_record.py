@@ -10,10 +10,11 @@ from statistics import median
 from typing import Any, Literal
 
 from formats.errors import DamageError, UsageError
+from formats.run_log import STAMPS, read_records
 from formats.settings import read_yaml
-from train.records import STAMPS, read_records
 
 CONFIG, METRICS, SUMMARY, CHECKPOINT = "config.yaml", "metrics.jsonl", "summary.json", "last.json"
+ORIGIN = ("git", "command", "host", "device")
 State = Literal["finished", "stopped", "unfinished"]
 
 
@@ -43,6 +44,7 @@ class RunRecord:
         last: its last validation.
         wall_s: seconds of training.
         pace: medians over its train records and peaks over its life, by name, as far as recorded.
+        origin: "git" (revision of the code), "command", "host", "device", as far as recorded.
         changed: settings that were changed when it was resumed, by name, as [before, after].
         records: of `metrics.jsonl`.
     """
@@ -60,6 +62,7 @@ class RunRecord:
     last: Score | None
     wall_s: float
     pace: Mapping[str, float]
+    origin: Mapping[str, str]
     changed: Mapping[str, Any]
     records: tuple[Mapping[str, Any], ...]
 
@@ -119,6 +122,9 @@ def read_run(folder: Path) -> RunRecord:
         last=scores[-1] if scores else None,
         wall_s=float(told.get("wall_s", end.get("wall_s", 0.0))),
         pace=_pace(records, told),
+        origin={
+            name: str(value) for name in ORIGIN if (value := about.get(name) or summary.get(name)) is not None
+        },
         changed={
             name: change for step in summary.get("resumed", []) for name, change in _changes(step).items()
         },

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from formats.errors import UsageError
 from formats.fingerprint import SCHEME
-from train.run_record import RunRecord
+from formats.run_record import RunRecord
 
 NAMING = ("exp_name", "logger.folder", "seed")
 WITHOUT_EFFECT = (

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from made_run_folder import made_run_folder
 
-from train.run_cautions import Caution, cautions
-from train.run_diff import compare_runs
-from train.run_record import read_run
+from formats.run_cautions import Caution, cautions
+from formats.run_diff import compare_runs
+from formats.run_record import read_run
 
 BF16 = "trainer.precision=bf16-mixed"
 Against = Callable[..., list[Caution]]
@@ -94,3 +94,16 @@ def test_one_seed_again_and_again_is_one_seed(tmp_path: Path) -> None:
     folders = [made_run_folder(tmp_path / name) for name in "abc"]
     found = cautions(compare_runs([read_run(folder) for folder in folders]))
     assert kinds(found) == {"single-seed", "same-seed"}
+
+
+def test_other_code_and_other_devices(tmp_path: Path) -> None:
+    origins = ({"git": "abc1234", "device": "A"}, {"git": "def5678-dirty", "device": "B"}, {})
+    folders = [
+        made_run_folder(tmp_path / f"run{seed}", f"seed={seed}", origin=origin)
+        for seed, origin in enumerate(origins)
+    ]
+    found = cautions(compare_runs([read_run(folder) for folder in folders]))
+    assert [caution.kind for caution in found] == ["code", "code", "device"]
+    assert "abc1234, def5678-dirty" in found[0].text
+    assert found[1].text.endswith(": run1")
+    assert "A, B" in found[2].text

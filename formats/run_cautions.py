@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from train.run_diff import NAMING, WITHOUT_EFFECT, Comparison, Setting, within
-from train.run_record import RunRecord
+from formats.run_diff import NAMING, WITHOUT_EFFECT, Comparison, Setting, within
+from formats.run_record import RunRecord
 
 SCORED_PAGES = ("data.val", "trainer.limit_val_batches")
 
@@ -15,8 +15,8 @@ SCORED_PAGES = ("data.val", "trainer.limit_val_batches")
 class Caution:
     """A kind in a word, and a sentence.
 
-    The kinds: "several-differences", "data", "pages", "versions", "single-seed", "same-seed", "unfinished",
-    "resumed".
+    The kinds: "several-differences", "data", "pages", "versions", "code", "device", "single-seed",
+    "same-seed", "unfinished", "resumed".
     """
 
     kind: str
@@ -25,7 +25,12 @@ class Caution:
 
 def cautions(comparison: Comparison) -> list[Caution]:
     """Return what to beware of in a comparison, the gravest first."""
-    return [*_of_differences(comparison), *_of_seeds(comparison.settings), *_of_runs(comparison.runs)]
+    return [
+        *_of_differences(comparison),
+        *_of_origin(comparison.runs),
+        *_of_seeds(comparison.settings),
+        *_of_runs(comparison.runs),
+    ]
 
 
 def _of_differences(comparison: Comparison) -> Iterator[Caution]:
@@ -49,6 +54,21 @@ def _of_differences(comparison: Comparison) -> Iterator[Caution]:
 def _differing_parts(runs: Mapping[str, RunRecord]) -> list[str]:
     known = [record.parts for record in runs.values() if record.parts]
     return [name for name in (known[0] if known else ()) if len({parts.get(name) for parts in known}) > 1]
+
+
+def _of_origin(runs: Mapping[str, RunRecord]) -> Iterator[Caution]:
+    revisions = sorted({record.origin["git"] for record in runs.values() if "git" in record.origin})
+    if len(revisions) > 1:
+        yield Caution(
+            "code", f"the runs were made by different revisions of the code: {', '.join(revisions)}"
+        )
+    if changed := [
+        label for label, record in runs.items() if record.origin.get("git", "").endswith("-dirty")
+    ]:
+        yield Caution("code", f"made by code that no revision holds: {', '.join(changed)}")
+    devices = sorted({record.origin["device"] for record in runs.values() if "device" in record.origin})
+    if len(devices) > 1:
+        yield Caution("device", f"times and memory are of different devices: {', '.join(devices)}")
 
 
 def _of_seeds(settings: Sequence[Setting]) -> Iterator[Caution]:

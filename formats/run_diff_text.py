@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from formats.run_cautions import cautions
+from formats.run_diff import Comparison, Spread, shown, value_of
+from formats.run_record import RunRecord
 from formats.wording import counted
-from train.run_cautions import cautions
-from train.run_diff import Comparison, Spread, shown, value_of
-from train.run_record import RunRecord
 
 TIMES_AND_MEMORY = {
     "wall_s": "seconds",
@@ -102,6 +102,7 @@ def _run(label: str, record: RunRecord) -> dict[str, Any]:
         "wall_s": record.wall_s,
         "pace": dict(record.pace),
         "facts": dict(record.facts),
+        "origin": dict(record.origin),
         "resumed_with": dict(record.changed),
     }
 
@@ -122,7 +123,12 @@ def _run_table(comparison: Comparison) -> Table:
         (title, *(_number(name, record.figures.get(name)) for record in runs))
         for name, title in _figure_rows(comparison)
     ]
-    return Table("runs", ("", *comparison.runs), tuple(differing + course + figures))
+    origin = [
+        (title, *(record.origin.get(name, "-") for record in runs))
+        for name, title in (("git", "code"), ("device", "device"))
+        if any(name in record.origin for record in runs)
+    ]
+    return Table("runs", ("", *comparison.runs), tuple(differing + course + figures + origin))
 
 
 def _setting_table(comparison: Comparison) -> Table:

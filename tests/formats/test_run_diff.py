@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from made_run_folder import made_run_folder
 
 from formats.errors import UsageError
-from train.compare_text import as_json, human_text
-from train.run_diff import Comparison, compare_runs, shown, spread_of
-from train.run_record import read_run
+from formats.run_diff import Comparison, compare_runs, shown, spread_of
+from formats.run_diff_text import as_json, human_text
+from formats.run_record import read_run
 
 
 def compared(*folders: Path) -> Comparison:

@@ -1,0 +1,345 @@
+"""What each page shows: plain values for its template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from formats.diff_text import Compared
+from formats.errors import TextshardsError, UsageError
+from formats.page_results import PageResult
+from formats.run_cautions import cautions
+from formats.run_diff import compare_runs
+from formats.run_diff_text import tables
+from formats.run_record import RunRecord
+from formats.sample import Points
+from formats.shards import ShardSet
+from pipeline.dashboard.catalogue import Catalogue
+from pipeline.dashboard.charts import Axes, Line, line_chart, share_bar
+from pipeline.dashboard.distributions import distributions
+from pipeline.dashboard.pictures import LAYERS, page_box
+from pipeline.dashboard.samples import ORDERS, find_samples, stored_sizes
+from pipeline.set_health import SetHealth
+
+Values = dict[str, Any]
+PARTS = {
+    "image": "pages",
+    "maps": "maps",
+    "meta": "polygons",
+    "container": "containers",
+    "manifests": "manifests",
+}
+LAYER_WORDS = {
+    "prob": "probability map",
+    "thresh": "threshold map",
+    "thresh_mask": "threshold mask",
+    "prob_mask": "no probability loss",
+}
+LOSSES = {
+    "loss": "all parts",
+    "loss/prob": "probability",
+    "loss/thresh": "threshold",
+    "loss/binary": "binary",
+}
+MOST_COMPARED = 7
+
+
+class Views:
+    """The pages of a catalogue, by what they are of."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
+
+    def overview(self) -> Values:
+        """Every set found, and how many runs."""
+        runs = self.catalogue.runs()
+        rows = [self._row(name, runs) for name in self.catalogue.sets()]
+        reading = self.catalogue.reading()
+        return {
+            "rows": rows,
+            "runs": len(runs),
+            "reading": reading,
+            "building": any(row["health"].building for row in rows),
+        }
+
+    def _row(self, name: str, runs: Mapping[str, RunRecord]) -> Values:
+        health = self.catalogue.health(name)
+        return {
+            "name": name,
+            "health": health,
+            "bytes": bytes_bar(health),
+            "runs": len(_of_set(runs, health)),
+        }
+
+    def set_page(self, name: str) -> Values:
+        """One set: verdict, contents, quarantine, its runs."""
+        health = self.catalogue.health(name)
+        quarantined = self._quarantined(name) if health.fault is None else []
+        runs = _of_set(self.catalogue.runs(), health)
+        others = [other for other in self.catalogue.sets() if other != name]
+        return {
+            "name": name,
+            "health": health,
+            "bytes": bytes_bar(health),
+            "parts": PARTS,
+            "quarantined": quarantined,
+            "runs": {run: record for run, record in self.catalogue.runs().items() if run in runs},
+            "strangers": sorted(set(self.catalogue.runs()) - set(runs)),
+            "others": others,
+            "settings": self._settings(name),
+        }
+
+    def _settings(self, name: str) -> Values | None:
+        opened = self._readable(name)
+        return None if opened is None else opened.settings.model_dump(mode="json")
+
+    def _quarantined(self, name: str) -> list[Any]:
+        opened = self._readable(name)
+        return [] if opened is None else list(opened.manifest.quarantined)
+
+    def samples(self, name: str, query: Mapping[str, str], a_page: int = 48) -> Values:
+        """The pages of a set, as they are asked for."""
+        opened, measured = self.catalogue.opened(name), self.catalogue.survey(name)
+        runs = self._judging(name)
+        run = query.get("run") or next(iter(runs), "")
+        results = runs.get(run)
+        page = query.get("page", "1")
+        found = find_samples(
+            opened,
+            measured,
+            results,
+            search=query.get("q", ""),
+            order=query.get("sort", "key"),
+            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 9 else 1,
+            a_page=a_page,
+        )
+        sizes = stored_sizes(opened)
+        tiles = [
+            {
+                "number": number,
+                "key": opened.key(number),
+                "texts": None if measured is None else int(measured.texts_N[number]),
+                "area": None if measured is None else float(measured.area_N[number]),
+                "bytes": int(sizes[number]),
+                "hmean": results[key].hmean if results and (key := opened.key(number)) in results else None,
+            }
+            for number in found.numbers
+        ]
+        return {
+            "name": name,
+            "found": found,
+            "tiles": tiles,
+            "orders": ORDERS,
+            "asked": query.get("sort", "key"),
+            "q": query.get("q", ""),
+            "run": run,
+            "runs": [*runs],
+            "measured": measured is not None,
+        }
+
+    def _judging(self, name: str) -> dict[str, Mapping[str, PageResult]]:
+        """Return what runs found on pages of a set, by run."""
+        opened = self.catalogue.opened(name)
+        found: dict[str, Mapping[str, PageResult]] = {}
+        for run in self.catalogue.runs():
+            try:
+                results = self.catalogue.results(run)
+            except TextshardsError:
+                continue
+            if results is not None and any(opened.find(key) is not None for key in [*results.pages][:1]):
+                found[run] = results.pages
+        return found
+
+    def sample(self, name: str, number: int, query: Mapping[str, str]) -> Values:
+        """One page, its maps and its texts, and what a run found on it."""
+        opened = self.catalogue.opened(name)
+        if not 0 <= number < len(opened):
+            raise UsageError(f"sample {number} of {name}", expected=f"0 to {len(opened) - 1}")
+        meta = opened.meta(number)
+        runs = {run: pages for run, pages in self._judging(name).items() if meta.key in pages}
+        run = query.get("run") if query.get("run") in runs else next(iter(runs), None)
+        texts = [
+            {
+                "points": _points(text.polygon_V2),
+                "status": text.status,
+                "text": text.text,
+                "ignored": text.ignored,
+            }
+            for text in meta.texts
+        ]
+        lost = () if run is None else runs[run][meta.key].missed
+        left, top, right, bottom = page_box(meta, opened.canvas)
+        sizes = {member: opened.stored_bytes(number, [member]) for member in opened.locate(number)[0].columns}
+        return {
+            "name": name,
+            "number": number,
+            "last": len(opened) - 1,
+            "meta": meta,
+            "canvas": opened.canvas,
+            "box": (left, top, right - left, bottom - top),
+            "texts": texts,
+            "sizes": sizes,
+            "layers": {layer: LAYER_WORDS[layer] for layer in LAYERS},
+            "shard": opened.locate(number)[0].name,
+            "run": run,
+            "runs": [*runs],
+            "missed": [texts[index] for index in lost if index < len(texts)],
+            "result": None if run is None else _result(runs[run][meta.key], meta.to_canvas_23),
+        }
+
+    def distributions(self, name: str) -> Values:
+        """How a set's texts are distributed."""
+        opened, measured = self.catalogue.opened(name), self.catalogue.survey(name)
+        charts = None if measured is None else distributions(measured, opened.settings)
+        return {"name": name, "charts": charts, "texts": 0 if measured is None else len(measured.page_T)}
+
+    def difference(self, a: str, b: str) -> Values:
+        """What lies between two sets, and which others there are."""
+        names = [*self.catalogue.sets()]
+        compared: Compared | None = self.catalogue.compared(a, b) if a and b else None
+        return {"a": a, "b": b, "names": names, "compared": compared}
+
+    def runs(self) -> Values:
+        """Every run found, the best first."""
+        runs = self.catalogue.runs()
+        ordered = sorted(runs, key=lambda name: (-_hmean(runs[name]), name))
+        rows = [(name, runs[name], self._standing(runs[name])) for name in ordered]
+        return {"rows": rows, "unread": self.catalogue.unread_runs(), "reading": self.catalogue.reading()}
+
+    def _standing(self, record: RunRecord) -> tuple[str, str]:
+        """Return the set on disk that a run learnt from, and whether it is still that one, in words."""
+        fingerprint = record.facts.get("set")
+        if fingerprint is None:
+            return "", "the run does not say which set it learnt from: it has no checkpoint yet"
+        nearest, fewest = "", 6
+        for name in self.catalogue.sets():
+            contents = self.catalogue.health(name).contents
+            if contents is None:
+                continue
+            if contents.fingerprint == fingerprint:
+                return name, ""
+            parts = self._parts(name)
+            differing = [part for part, digest in record.parts.items() if parts.get(part) != digest]
+            if record.parts and len(differing) < fewest:
+                nearest, fewest = (
+                    f"nearest is {name}, which differs in {', '.join(differing)}",
+                    len(differing),
+                )
+        return "", f"the set it learnt from is not among these{'; ' if nearest else ''}{nearest}"
+
+    def _parts(self, name: str) -> Mapping[str, str]:
+        opened = self._readable(name)
+        return {} if opened is None else opened.manifest.parts
+
+    def run(self, name: str) -> Values:
+        """One run: its curves, its figures, its worst pages."""
+        record = self.catalogue.run(name)
+        results = self.catalogue.results(name)
+        standing, words = self._standing(record)
+        worst = []
+        if results is not None and standing and (opened := self._readable(standing)) is not None:
+            ordered = sorted(results.pages.values(), key=lambda page: (page.hmean, page.key))[:12]
+            worst = [(page, number) for page in ordered if (number := opened.find(page.key)) is not None]
+        return {
+            "name": name,
+            "record": record,
+            "set": standing,
+            "standing": words,
+            "charts": run_charts({name: record}),
+            "results": results,
+            "worst": worst,
+            "others": [other for other in self.catalogue.runs() if other != name],
+        }
+
+    def _readable(self, name: str) -> ShardSet | None:
+        try:
+            return self.catalogue.opened(name)
+        except TextshardsError:
+            return None
+
+    def comparison(self, names: list[str]) -> Values:
+        """Runs side by side, with the settings in which they differ."""
+        known = [*self.catalogue.runs()]
+        chosen = [name for name in known if name in names][:MOST_COMPARED]
+        values: Values = {"known": known, "chosen": chosen, "tables": [], "cautions": [], "charts": []}
+        if len(chosen) > 1:
+            records = {name: self.catalogue.run(name) for name in chosen}
+            comparison = compare_runs(list(records.values()))
+            values |= {
+                "tables": tables(comparison),
+                "cautions": cautions(comparison),
+                "charts": run_charts(records)[:2],
+                "without_effect": comparison.without_effect,
+            }
+        return values
+
+
+def bytes_bar(health: SetHealth) -> Any:
+    """Return a bar of where a set's bytes lie; nothing where there is no set."""
+    if health.contents is None:
+        return ""
+    stored = health.contents.bytes
+    return share_bar([(word, getattr(stored, part)) for part, word in PARTS.items()], "bytes by part")
+
+
+def run_charts(runs: Mapping[str, RunRecord]) -> list[tuple[str, Any]]:
+    """Return the curves of some runs: scores, losses, and where one is shown alone, its pace."""
+    scores = [_line(run, name, "val", "hmean") for name, run in runs.items()]
+    losses = [_line(run, name, "train", "loss") for name, run in runs.items()]
+    if len(runs) == 1:
+        (run,) = runs.values()
+        words = {"hmean": "H-mean", "precision": "precision", "recall": "recall"}
+        scores = [_line(run, word, "val", name) for name, word in words.items()]
+        losses = [line for name, word in LOSSES.items() if (line := _line(run, word, "train", name)).xs]
+    step = "optimizer step"
+    charts = [
+        (
+            "Scores of validation",
+            line_chart(scores, Axes("scores of validation", step, "score", 0.0, 1.0), points=True),
+        ),
+        ("Loss", line_chart(losses, Axes("loss of training", step, "loss", log=True))),
+    ]
+    if len(runs) == 1:
+        pace = [_line(run, "pages", "train", "time/samples_per_s")]
+        wait = [_line(run, "share", "train", "time/data_wait_share")]
+        charts += [
+            ("Throughput", line_chart(pace, Axes("pages a second", step, "pages/s", 0.0))),
+            (
+                "Waiting for data",
+                line_chart(wait, Axes("share of time waiting for data", step, "share", 0.0, 1.0)),
+            ),
+        ]
+    return charts
+
+
+def _line(run: RunRecord, label: str, phase: str, name: str) -> Line:
+    rows = [record for record in run.records if record["phase"] == phase and name in record]
+    return Line(label, [record["global_step"] for record in rows], [record[name] for record in rows])
+
+
+def _of_set(runs: Mapping[str, RunRecord], health: SetHealth) -> list[str]:
+    if health.contents is None:
+        return []
+    return [name for name, run in runs.items() if run.facts.get("set") == health.contents.fingerprint]
+
+
+def _hmean(record: RunRecord) -> float:
+    return float(record.figures.get("best/hmean", -1.0))
+
+
+def _points(polygon_V2: Any) -> str:
+    return " ".join(f"{x + 0.5:.1f},{y + 0.5:.1f}" for x, y in polygon_V2)
+
+
+def _result(page: PageResult, to_canvas_23: Points) -> Values:
+    def on_canvas(box: Any) -> str:
+        return _points(np.array(box) @ to_canvas_23[:, :2].T + to_canvas_23[:, 2])
+
+    kinds = dict.fromkeys(page.matched, "found") | dict.fromkeys(page.ignored, "uncounted")
+    boxes = [
+        {"points": on_canvas(box), "kind": kinds.get(index, "invented"), "score": score}
+        for index, (box, score) in enumerate(zip(page.found, page.scores, strict=True))
+    ]
+    return {"page": page, "boxes": boxes, "missed": set(page.missed)}

@@ -1,0 +1,195 @@
+"""Streaming from a real object store: the batches of the local set, in two round trips, come what may."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from fault_proxy import FaultProxy
+from stored_set import StoredSet, stored_set
+
+from formats.errors import DamageError, StorageError
+from formats.set_index import INDEX
+from formats.shards import ShardSet
+from train.augment import AugmentSettings
+from train.remote_reader import RemoteReader, _spans
+from train.shard_cache import ShardCache
+from train.storage_settings import StorageSettings
+from train.stream import Stream, StreamSettings
+
+SETTINGS = StreamSettings(batch_size=4, threads=4, prefetch=1, crop=(64, 64))
+
+
+def remote(made: StoredSet, cache: ShardCache | None, **settings: object) -> tuple[Stream, RemoteReader]:
+    reader = RemoteReader(StorageSettings.model_validate(settings), cache)
+    opened = reader.open(made.place)
+    return Stream(opened, SETTINGS, seed=1, augment=AugmentSettings()), reader
+
+
+def batches(stream: Stream, epoch: int) -> list[dict[str, torch.Tensor]]:
+    return [
+        {"images": batch.images_NHWC.clone(), **{n: p.clone() for n, p in batch.planes.items()}}
+        for batch in stream.epoch(epoch)
+    ]
+
+
+def same(one: list[dict[str, torch.Tensor]], other: list[dict[str, torch.Tensor]]) -> bool:
+    return len(one) == len(other) and all(
+        torch.equal(a[name], b[name]) for a, b in zip(one, other, strict=True) for name in a
+    )
+
+
+def settled(reader: RemoteReader, cache: ShardCache, files: int) -> None:
+    """Wait until so many whole files are here."""
+    end = time.monotonic() + 20
+    while time.monotonic() < end and len(whole_files(cache)) < files:
+        time.sleep(0.02)
+
+
+def whole_files(cache: ShardCache) -> set[str]:
+    return {path.name for path in cache.folder.iterdir() if path.is_file() and not path.suffix}
+
+
+@pytest.mark.parametrize("container", ["tar", "zarr"])
+def test_batches_are_those_of_the_local_set(storage: str, tmp_path: Path, container: str) -> None:
+    made = stored_set(tmp_path, storage, container=container)
+    local = Stream(ShardSet(made.folder), SETTINGS, seed=1, augment=AugmentSettings())
+    cache = ShardCache(tmp_path / "cache", 1 << 30)
+    for kept in (None, cache):
+        stream, reader = remote(made, kept)
+        for epoch in range(3):
+            assert same(batches(stream, epoch), batches(local, epoch))
+        assert reader.traffic.late == 0
+    assert reader.traffic.hit_rate > 0
+
+
+def test_a_warm_cache_asks_storage_for_nothing_but_the_manifests(
+    storage: str, proxied: FaultProxy, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage)
+    cache = ShardCache(tmp_path / "cache", 1 << 30)
+    stream, reader = remote(made, cache)
+    for batch in stream.epoch(0):
+        assert len(batch) == 4
+        settled(reader, cache, 4)
+    proxied.clear()
+    stream, reader = remote(made, cache)
+    batches(stream, 0)
+    assert reader.traffic.hit_rate == 1.0
+    assert sorted(Path(passed.path).name for passed in proxied.passed) == [INDEX, "manifest.json"]
+
+
+@pytest.mark.parametrize("container", ["tar", "zarr"])
+def test_the_first_batch_takes_two_round_trips_and_no_listing(
+    storage: str, proxied: FaultProxy, tmp_path: Path, container: str
+) -> None:
+    made = stored_set(tmp_path, storage, container=container)
+    proxied.clear()
+    proxied.wave_s = 0.6
+    stream, reader = remote(made, None, ahead=4, requests=64)
+    assert proxied.round_trips() == 1
+    next(iter(stream.epoch(0)))
+    assert proxied.round_trips() == 2
+    assert reader.traffic.late == 0
+    assert all("list-type" not in passed.path for passed in proxied.passed)
+    stream.close()
+
+
+@pytest.mark.parametrize("index", [b"", b"not an index", None])
+def test_without_an_index_or_with_another_sets_shard_manifests_are_read(
+    storage: str, proxied: FaultProxy, tmp_path: Path, index: bytes | None
+) -> None:
+    made = stored_set(tmp_path, storage, index=False)
+    if index is not None:
+        (made.place / INDEX).write_bytes(index)
+    proxied.clear()
+    proxied.wave_s = 0.4
+    stream, _ = remote(made, None)
+    assert proxied.round_trips() == 2
+    proxied.wave_s = 0
+    assert len(batches(stream, 0)) == 3
+
+
+def test_what_does_not_fit_is_read_by_ranges_and_the_rest_stays(storage: str, tmp_path: Path) -> None:
+    made = stored_set(tmp_path, storage)
+    size = max(entry.bytes for entry in ShardSet(made.folder).manifest.shards)
+    cache = ShardCache(tmp_path / "cache", 2 * size)
+    stream, reader = remote(made, cache)
+    for _ in stream.epoch(0):
+        settled(reader, cache, 2)
+    first, travelled = whole_files(cache), reader.traffic.file_bytes
+    assert len(first) == 2
+    batches(stream, 1)
+    assert whole_files(cache) == first
+    assert reader.traffic.file_bytes == travelled
+    assert reader.traffic.late == 0
+
+
+def test_a_range_that_comes_damaged_is_fetched_once_more(
+    storage: str, proxied: FaultProxy, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage)
+    local = Stream(ShardSet(made.folder), SETTINGS, seed=1, augment=AugmentSettings())
+    spoilt: set[str] = set()
+
+    def once(method: str, path: str, number: int) -> str | None:
+        if not path.endswith(".tar") or path in spoilt:
+            return None
+        spoilt.add(path)
+        return "flip"
+
+    proxied.rule = once
+    stream, reader = remote(made, None)
+    assert same(batches(stream, 0), batches(local, 0))
+    assert reader.traffic.again > 0
+
+
+def test_a_range_that_stays_damaged_names_the_sample(
+    storage: str, proxied: FaultProxy, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage)
+    stream, _ = remote(made, None)
+    proxied.rule = lambda method, path, number: "flip" if path.endswith(".tar") else None
+    with pytest.raises(DamageError, match=r"pages/000.*\.jpg in s3://"):
+        batches(stream, 0)
+
+
+def test_a_file_that_stays_damaged_ends_the_epoch_though_its_members_are_whole(
+    storage: str, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage, count=4, per_shard=4)
+    tar = next(made.place.rglob("*.tar"))
+    tar.write_bytes(tar.read_bytes()[:-1] + b"x")
+    cache = ShardCache(tmp_path / "cache", 1 << 30)
+    stream, reader = remote(made, cache)
+
+    def epochs() -> None:
+        for epoch in range(200):
+            batches(stream, epoch)
+            time.sleep(0.05)
+
+    with pytest.raises(DamageError, match="twice"):
+        epochs()
+    assert reader.fault is not None
+    assert not whole_files(cache)
+
+
+def test_storage_that_goes_away_ends_the_epoch_with_its_error(
+    storage: str, proxied: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stored_set(tmp_path, storage)
+    stream, _ = remote(made, None)
+    monkeypatch.setenv("TEXTSHARDS_STORAGE_ATTEMPTS", "2")
+    proxied.rule = lambda method, path, number: "503"
+    with pytest.raises(StorageError, match="slow down"):
+        batches(stream, 0)
+
+
+def test_neighbours_go_together_up_to_a_length() -> None:
+    wanted = {0: (100, 1), 200: (50, 2), 10_000_000: (5, 3)}
+    assert _spans(wanted) == [
+        ((0, 250), {0: (100, 1), 200: (50, 2)}),
+        ((10_000_000, 10_000_005), {10_000_000: (5, 3)}),
+    ]

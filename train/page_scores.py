@@ -1,0 +1,59 @@
+"""The pages of a run's best validation, kept in its folder (formats/page_results.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from formats.page_results import (
+    PAGES,
+    PageResult,
+    PageResults,
+    Polygon,
+    read_heading,
+    write_page_results,
+)
+from formats.sample import Points
+from train.scoring import Evaluation, Page
+
+
+def keep_pages(folder: Path, evaluation: Evaluation, step: int, monitor: str) -> None:
+    """Write a validation's pages into a run's folder, unless one that lies there was better.
+
+    Of equals the later stands, as with checkpoints. What lies there from a step still to come was written
+    before a run was taken up again from an earlier one: it gives way.
+
+    Args:
+        folder: the run's.
+        evaluation: of its detector as it stands.
+        step: optimizer steps so far.
+        monitor: name of the metric to go by.
+    """
+    value, kept = evaluation.metrics.get(monitor), read_heading(folder / PAGES)
+    if kept is not None and kept[0] <= step and (kept[1] or 0.0) > (value or 0.0):
+        return
+    protocol = next(iter(evaluation.scores))
+    pages = {page.key: _result(page, protocol) for page in evaluation.pages}
+    write_page_results(folder / PAGES, PageResults(step, protocol, monitor, value, pages))
+
+
+def _result(page: Page, protocol: str) -> PageResult:
+    score = page.scores[protocol]
+    texts, matched = {text for text, _ in score.pairs}, {found for _, found in score.pairs}
+    missed = [i for i, ignored in enumerate(page.truth.ignored_G) if not ignored and i not in texts]
+    return PageResult(
+        key=page.key,
+        hmean=score.hmean,
+        precision=score.precision,
+        recall=score.recall,
+        found=tuple(
+            tuple((round(x, 1), round(y, 1)) for x, y in box.tolist()) for box in page.found.polygons
+        ),
+        scores=tuple(round(float(value), 4) for value in page.found.scores),
+        matched=tuple(sorted(matched)),
+        ignored=tuple(sorted(score.ignored)),
+        missed=tuple(missed),
+    )
+
+
+def _rounded(box_V2: Points) -> Polygon:
+    return tuple((round(x, 1), round(y, 1)) for x, y in box_V2.tolist())
