@@ -20,7 +20,7 @@ def settings_of(module: str, model: str) -> Complete:
         model: its name.
     """
 
-    def complete(ctx: click.Context, param: click.Parameter, word: str) -> list[CompletionItem]:  # noqa: ARG001
+    def complete(_ctx: click.Context, _param: click.Parameter, word: str) -> list[CompletionItem]:
         fields = field_names(getattr(import_module(module), model))
         return [CompletionItem(f"{name}=", help=told) for name, told in fields if name.startswith(word)]
 
