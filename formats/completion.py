@@ -28,7 +28,7 @@ def settings_of(module: str, model: str) -> Complete:
 
 
 def field_names(model: type[BaseModel], before: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the name of each field of a settings class and of its sections, with dots, and its description."""
+    """Yield name and description of each field of a settings class and of its sections, with dots."""
     for name, field in model.model_fields.items():
         inner = field.annotation
         if isinstance(inner, type) and issubclass(inner, BaseModel):
