@@ -1,4 +1,4 @@
-"""A real object store for tests: SeaweedFS, speaking S3 on one of this machine's addresses, with access keys."""
+"""A real object store for tests: SeaweedFS, with access keys, speaking S3 at an address of this machine."""
 
 from __future__ import annotations
 
