@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn
 
 import click
@@ -39,6 +40,9 @@ def run_command(command: click.Command, name: str | None = None) -> NoReturn:
         command: to run.
         name: what help calls it (default: `python -m` and the command's name).
     """
+    started_as = Path(sys.argv[0]).name
+    if started_as.startswith("textshards-"):  # an installed program, which shells complete under its name
+        name = started_as
     name = name or f"python -m {command.name}"
     try:
         result = command.main(prog_name=name, standalone_mode=False)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -163,5 +163,10 @@ def load_set(path: Path) -> LoadedSet:
     )
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from typing import NoReturn
 
 import click
 
@@ -43,5 +44,10 @@ def main(folder: Place, deep: bool, as_json: bool) -> int:
     return 1 if report.problems else 0
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

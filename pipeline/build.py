@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from formats.commands import PLACE, run_command
+from formats.completion import settings_of
 from formats.errors import UsageError
 from formats.places import Place
 
@@ -33,7 +35,12 @@ from formats.places import Place
 @click.option("--json", "as_json", is_flag=True, help="with --check: the answer as JSON on stdout")
 @click.option("--strict", is_flag=True, help="fail if any page cannot be used (default: 1 %, quarantined)")
 @click.option("--force", is_flag=True, help="make every shard again")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument(
+    "overrides",
+    nargs=-1,
+    metavar="[KEY=VALUE]...",
+    shell_complete=settings_of("pipeline.config", "BuildConfig"),
+)
 def main(
     config_path: Path | None,
     folder: Place | None,
@@ -91,5 +98,10 @@ def main(
     return 0
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 import click
 
 from formats.commands import PLACE, run_command
@@ -39,5 +41,10 @@ def main(folder: Place, dry_run: bool) -> None:
     click.echo(f"{len(paths)} {verb}, {size / 1e6:.2f} MB" if paths else "nothing to remove")
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

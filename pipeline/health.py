@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -122,5 +123,10 @@ def _show(
         serve(Catalogue(folders, runs, config=config, sources=sources), *address, token)
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

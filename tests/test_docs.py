@@ -61,6 +61,8 @@ def test_commands_and_options_exist(page: Path) -> None:
 
 
 def test_settings_exist(page: Path) -> None:
+    if page.name == "mistakes.md":
+        pytest.skip("misspells them on purpose")
     sections = "|".join({field.partition(".")[0] for field in known_fields() if "." in field})
     words = set(re.findall(rf"(?<![\w./-])((?:{sections})\.[a-z_.]+[a-z])(?==|`)", page.read_text()))
     files = {

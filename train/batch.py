@@ -59,7 +59,7 @@ class Slot:
 def _memory(shape: tuple[int, ...], pinned: bool) -> torch.Tensor:
     if pinned:
         return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-    # NumPy asks the system for large pages, PyTorch does not: decoding into them costs a twentieth less.
+    # Allocated by NumPy, which asks the system for large pages where they can be had; PyTorch does not.
     return torch.from_numpy(np.empty(shape, np.uint8))
 
 

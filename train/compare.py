@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -59,5 +60,10 @@ def main(folders: tuple[Path, ...], to_json: bool, page: Path | None) -> None:
     click.echo(json.dumps(as_json(comparison), indent=1) if to_json else human_text(comparison))
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import click
 
@@ -53,5 +53,10 @@ def main(
     click.echo(export_onnx(trained, out, size=size, tools=tools).text())
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

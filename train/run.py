@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
 from formats.commands import PLACE, run_command
+from formats.completion import settings_of
 from formats.places import Place
 
 PATH = click.Path(path_type=Path)
@@ -20,7 +22,12 @@ PATH = click.Path(path_type=Path)
 @click.option("--changed-set", is_flag=True, help="with --resume: go on although the set has changed")
 @click.option("--profile", is_flag=True, help="measure each phase; write trace.json (trainer.profile=true)")
 @click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.argument(
+    "overrides",
+    nargs=-1,
+    metavar="[KEY=VALUE]...",
+    shell_complete=settings_of("train.config", "TrainConfig"),
+)
 def main(
     shards: Place,
     config_path: Path | None,
@@ -65,5 +72,10 @@ def main(
     return stop.exit_code
 
 
-if __name__ == "__main__":
+def program() -> NoReturn:
+    """Run the command as a program; see `formats.commands.run_command`."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    program()

@@ -43,7 +43,7 @@ def stream_of(folder: Path, **values: object) -> Stream:
 
 def hurt(shard: ShardIndex, folder: Path, at: int) -> Path:
     """Turn a bit of a shard's first file over."""
-    path = folder / shard.files[0].path
+    path = folder / next(iter(shard.files.values())).path
     data = bytearray(path.read_bytes())
     data[at] ^= 1
     path.write_bytes(data)
@@ -100,7 +100,7 @@ def test_a_shard_that_is_gone_is_not_garbage(folder: Path) -> None:
     shard_set = ShardSet(folder)
     hashes = ShardHashes(shard_set, shard_set.shards)
     hashes.ask(shard.name for shard in shard_set.shards)
-    (folder / shard_set.shards[0].files[0].path).unlink()
+    (folder / next(iter(shard_set.shards[0].files.values())).path).unlink()
     with pytest.raises(SetError, match="rebuilt meanwhile"):
         hashes.finish(never)
 
