@@ -127,6 +127,7 @@ def _contents(folder: Place, manifest: SetManifest, loaded: LoadedShards, now: f
         fingerprint=manifest.fingerprint,
         samples=sum(manifest.splits.values()),
         splits=manifest.splits,
+        variants=manifest.stored - sum(manifest.splits.values()),
         shards=len(manifest.shards),
         bytes=StoredBytes(
             members["image"], members["maps"], members["meta"], files - members.total(), manifests

@@ -74,7 +74,8 @@ def _contents(contents: Contents) -> Iterator[str]:
         built = f"{age_text(contents.age_s)} ago, {moment_text(contents.built)}"
     yield _row("built", built)
     splits = ", ".join(f"{count} {name}" for name, count in sorted(contents.splits.items()))
-    yield _row("samples", f"{contents.samples} ({splits}) in {counted(contents.shards, 'shard')}")
+    distorted = f" and {contents.variants} distorted variants of them" if contents.variants else ""
+    yield _row("samples", f"{contents.samples} ({splits}){distorted} in {counted(contents.shards, 'shard')}")
     yield _row("bytes", _bytes(contents.bytes, contents))
     yield from _rows("quarantined", _quarantined(contents.quarantined))
 

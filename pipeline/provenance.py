@@ -70,12 +70,14 @@ def _revision() -> str | None:
 
 def _pace(config: BuildConfig, work: Work) -> dict[str, Any]:
     rate = work.samples / work.seconds if work.samples else 0.0
-    return {
+    pace = {
         "samples": work.samples,
         "seconds": round(work.seconds, 3),
         "samples_per_second": round(rate, 3),
-        "workers": config.runtime.workers or cores(),
     }
+    # Workers of a cluster that others run come and go: their number is not this build's to tell.
+    elsewhere = config.runtime.engine == "dask" and config.runtime.scheduler is not None
+    return pace if elsewhere else pace | {"workers": config.runtime.workers or cores()}
 
 
 def _resolved(config: BuildConfig) -> dict[str, Any]:

@@ -41,9 +41,10 @@ class Contents:
 
     Attributes:
         fingerprint: the set's.
-        samples: number of samples.
+        samples: number of samples: pages as they are.
         splits: number of samples by split.
-        shards: number of shards.
+        variants: number of distorted variants of them.
+        shards: number of shards, those of variants among them.
         bytes: where its bytes lie; of shards whose manifest can be read.
         image_ratio: bytes of the pages as decoded (3 a pixel of the canvas) over bytes stored; None where
             there are none.
@@ -57,6 +58,7 @@ class Contents:
     fingerprint: str
     samples: int
     splits: Mapping[str, int]
+    variants: int
     shards: int
     bytes: StoredBytes
     image_ratio: float | None

@@ -1,4 +1,4 @@
-"""A real object store for tests: SeaweedFS, speaking S3 on the loopback, with access keys."""
+"""A real object store for tests: SeaweedFS, with access keys, speaking S3 at an address of this machine."""
 
 from __future__ import annotations
 
@@ -35,19 +35,21 @@ class Server:
 
     Attributes:
         port: where it speaks S3.
+        address: of the interface it listens at.
     """
 
     port: int
+    address: str = "127.0.0.1"
 
     @property
     def endpoint(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def environment(self, port: int | None = None) -> dict[str, str]:
         """Return the variables that lead a client to it, or to a proxy before it."""
         return {
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port or self.port}",
+            "AWS_ENDPOINT_URL": f"http://{self.address}:{port or self.port}",
             "AWS_ACCESS_KEY_ID": KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET,
             "AWS_DEFAULT_REGION": "us-east-1",
@@ -74,22 +76,22 @@ def free_ports(count: int) -> list[int]:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    """Run a server that keeps its data in a folder, with the bucket made."""
+def running(folder: Path, address: str = "127.0.0.1") -> Iterator[Server]:
+    """Run a server that keeps its data in a folder, with the bucket made, at an address of this machine."""
     (folder / "data").mkdir(parents=True)
     keys = {"identities": [{"name": "tests", "credentials": [{"accessKey": KEY, "secretKey": SECRET}]}]}
     keys["identities"][0]["actions"] = ["Admin", "Read", "Write", "List", "Tagging"]  # type: ignore[assignment]
     (folder / "keys.json").write_text(json.dumps(keys))
     names = [*PORTS, *S3_PORTS]
     ports = dict(zip(names, free_ports(len(names)), strict=True))
-    words = ["weed", "-logtostderr=true", "server", f"-dir={folder / 'data'}", "-ip=127.0.0.1", "-s3"]
-    words += ["-ip.bind=127.0.0.1", f"-s3.config={folder / 'keys.json'}", "-volume.max=20"]
+    words = ["weed", "-logtostderr=true", "server", f"-dir={folder / 'data'}", f"-ip={address}", "-s3"]
+    words += [f"-ip.bind={address}", f"-s3.config={folder / 'keys.json'}", "-volume.max=20"]
     words += ["-master.volumeSizeLimitMB=256", "-master.telemetry=false"]
     words += ["-s3.port.iceberg=0", "-s3.port.lance=0", *(f"-{name}={port}" for name, port in ports.items())]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(words, cwd=folder, stdout=log, stderr=log, start_new_session=True)
     try:
-        server = Server(ports["s3.port"])
+        server = Server(ports["s3.port"], address)
         _wait_for(server, process, folder / "log")
         yield server
     finally:

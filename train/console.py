@@ -83,6 +83,8 @@ def _parts(values: Mapping[str, float]) -> str:
 def _other_line(record: Record) -> str:
     if record.phase == "profile":
         return f"profile: {_phases(record.values)}"
+    if record.phase == "storage":
+        return f"storage: {_traffic(record.values)}"
     shown = [
         f"{label} {value:.4f}"
         for name, label in SHOWN.items()
@@ -90,6 +92,14 @@ def _other_line(record: Record) -> str:
     ]
     seconds = record.values.get("time/seconds")
     return f"{record.phase}: {'  '.join(shown)}" + (f"  in {seconds:.1f} s" if seconds is not None else "")
+
+
+def _traffic(values: Mapping[str, float | None]) -> str:
+    shown = {name: float("nan") if value is None else value for name, value in values.items()}
+    return (
+        f"{100 * shown['hit_rate']:.0f} % of reads from the local cache  "
+        f"{shown['file_mb']:.1f} MB of files  {shown['range_mb']:.1f} MB of ranges"
+    )
 
 
 def _phases(values: Mapping[str, float | None]) -> str:

@@ -68,6 +68,16 @@ def test_the_real_command_ends_with_its_codes_and_touches_nothing(made: BuiltSet
     assert "Traceback" not in valid.stderr + stale.stderr + nothing.stderr
 
 
+def test_variants_are_told_beside_the_pages(tmp_path: Path) -> None:
+    words = ("variants.count=2", "variants.shear=0.1", "variants.splits=[train]")
+    found = examine(built_set(tmp_path, *words).folder)
+    assert found.contents is not None
+    assert (found.contents.samples, found.contents.variants) == (5, 10)
+    told_of = f"5 (5 train) and 10 distorted variants of them in {found.contents.shards} shards"
+    assert told_of in told(found)
+    assert found.verdict == "valid"
+
+
 def test_what_a_valid_set_holds(made: BuiltSet) -> None:
     found = examine(made.folder)
     assert (found.verdict, found.healthy, found.fault) == ("valid", True, None)

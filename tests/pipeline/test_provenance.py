@@ -53,6 +53,14 @@ def test_the_pace_is_of_the_last_build_that_rendered(tmp_path: Path) -> None:
     assert json.loads(provenance(config, ["x"], Work(0, 9.0), tmp_path))["build"]["samples_per_second"] == 0.0
 
 
+def test_workers_are_told_where_they_are_known(tmp_path: Path) -> None:
+    made = built_set(tmp_path)
+    for words, known in ((["engine=dask", "workers=3"], 3), (["engine=dask", "scheduler=tcp://a:1"], None)):
+        config = load_settings(BuildConfig, made.config, [f"runtime.{word}" for word in words])
+        record = json.loads(provenance(config, ["x"], Work(8, 4.0), made.folder))
+        assert record["build"].get("workers") == known
+
+
 def test_the_revision_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = tmp_path / "code"
     code.mkdir()

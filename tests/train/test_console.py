@@ -57,6 +57,13 @@ def test_a_validation_line() -> None:
     assert line == "epoch 1/3  val: H-mean 0.8765  in 3.2 s\n"
 
 
+def test_a_storage_line() -> None:
+    line = shown(Record(25, 0, 5, "storage", 50.0, {"hit_rate": 0.75, "file_mb": 3.21, "range_mb": 0.5}))
+    assert (
+        line == "epoch 1/3  storage: 75 % of reads from the local cache  3.2 MB of files  0.5 MB of ranges\n"
+    )
+
+
 def test_a_terminal_gets_a_bar_and_the_same_lines() -> None:
     text = shown(Record(25, 1, 5, "train", 50.0, TRAIN), Terminal())
     assert "epoch 2/3" in text
