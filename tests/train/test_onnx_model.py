@@ -147,8 +147,8 @@ def test_opencvs_own_text_detector_finds_the_texts(
     boxes, _ = model.detect(np.ascontiguousarray(page_HWC[..., ::-1]))
     map_HW = torch_maps(trained, network_input(page_HWC))[0, 0]
     expected = boxes_from_probability(map_HW, trained.config.boxes, trained.shrink_ratio)
-    # It drops thin regions, of which a network of 40 steps has some, more on one processor than on another; and it
-    # grows all by one ratio, but about the same middle.
+    # It drops thin regions, of which a network of 40 steps has some, more on one processor than on another;
+    # and it grows all by one ratio, but about the same middle.
     assert 0.5 * len(expected) <= len(boxes) <= len(expected)
     middles = np.array([polygon_V2.mean(axis=0) for polygon_V2 in expected.polygons])
     for box in boxes:
