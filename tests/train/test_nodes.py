@@ -35,13 +35,13 @@ class Trained:
     Attributes:
         stored: the set they learnt from, and its twin on a disk.
         runs: folder of the run's folder.
-        caches: each host's cache folder.
+        folders: each host's, with its cache.
         rows: what each of them learnt from.
     """
 
     stored: StoredSet
     runs: Path
-    caches: tuple[Path, ...]
+    folders: tuple[Path, ...]
     rows: tuple[Rows, ...]
 
 
@@ -74,30 +74,31 @@ def trained(network: Network, server: Server, tmp_path: Path, monkeypatch: pytes
     for name, value in server.environment().items():
         monkeypatch.setenv(name, value)
     stored = stored_set(tmp_path, f"s3://{BUCKET}/set", count=PAGES, per_shard=PER_SHARD)
-    caches = tuple(tmp_path / f"cache_{rank}" for rank in range(2))
     (port,) = object_storage.free_ports(1)
-    words = ["node_program", str(stored.place), str(tmp_path / "runs"), str(tmp_path), str(STOP)]
-    nodes = [start(network, rank, port, caches[rank], words) for rank in range(2)]
+    folders = tuple(tmp_path / f"host_{number}" for number in range(2))
+    nodes = []
+    for number, folder in enumerate(folders):
+        folder.mkdir()
+        words = ["node_program", str(stored.place), str(tmp_path / "runs"), str(folder), str(STOP)]
+        nodes.append(start(network, number, port, folder, words))
     try:
         said = [node.communicate(timeout=240)[0] for node in nodes]
     finally:
         for node in nodes:
             node.kill()
     assert [node.returncode for node in nodes] == [0, 0], "\n".join(said)
-    rows = tuple(json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2))
-    return Trained(stored, tmp_path / "runs", caches, rows)
+    return Trained(stored, tmp_path / "runs", folders, tuple(rows_of(folder) for folder in folders))
 
 
-def start(network: Network, rank: int, port: int, cache: Path, words: list[str]) -> subprocess.Popen[str]:
+def start(network: Network, number: int, port: int, folder: Path, words: list[str]) -> subprocess.Popen[str]:
     """Start a host's torchrun with a module and its words."""
-    host = network.hosts[rank]
-    torchrun = [*host.enter, sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "1"]
-    place = ["--nnodes", "2", "--node-rank", str(rank), "--master-addr", network.hosts[0].address]
-    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), "XDG_CACHE_HOME": str(cache)}
+    host = network.hosts[number]
+    own = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(TESTS), "XDG_CACHE_HOME": str(folder)}
     # A host's own name, which Gloo would look up, leads to no address that the other one reaches.
     own["GLOO_SOCKET_IFNAME"] = host.interface
+    torchrun = [*host.enter, sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
     return subprocess.Popen(
-        [*torchrun, *place, "--master-port", str(port), "-m", *words],
+        [*torchrun, *meeting(network, number, port), "-m", *words],
         cwd=TESTS.parent,
         env=os.environ | own,
         stdout=subprocess.PIPE,
@@ -106,12 +107,30 @@ def start(network: Network, rank: int, port: int, cache: Path, words: list[str])
     )
 
 
+def meeting(network: Network, number: int, port: int) -> list[str]:
+    """Return torchrun's words on how hosts meet: by their numbers on the loopback, else at an address.
+
+    In namespaces each has two processes, and is told who it is, since all bear this machine's name.
+    """
+    host, first = network.hosts[number], network.hosts[0].address
+    if not host.enter:
+        words = ["--nproc-per-node", "1", "--node-rank", str(number)]
+        return [*words, "--master-addr", first, "--master-port", str(port)]
+    words = ["--nproc-per-node", "2", "--rdzv-backend", "c10d", "--rdzv-endpoint", f"{first}:{port}"]
+    return [*words, "--rdzv-conf", f"is_host={int(number == 0)}", "--local-addr", host.address]
+
+
+def rows_of(folder: Path) -> Rows:
+    """Return what the processes of a host learnt from."""
+    return [row for notes in sorted(folder.glob("*.json")) for row in json.loads(notes.read_text())]
+
+
 def global_batches(*ranks: Rows) -> dict[tuple[int, int], list[str]]:
     """Return the sorted keys of each global batch, by epoch and place, of what each rank learnt from."""
     batches = defaultdict(list)
     for epoch, place, keys in (row for rows in ranks for row in rows):
         batches[epoch, place] += keys
-    return {place: sorted(keys) for place, keys in batches.items()}
+    return {place: sorted(keys) for place, keys in sorted(batches.items())}
 
 
 def losses(run: Path) -> list[float]:
@@ -137,11 +156,11 @@ def test_hosts_share_a_bucket_a_model_and_no_shard(
     shares = [{shard_of[key] for _, _, keys in rows for key in keys} for rows in trained.rows]
     assert [len(share) for share in shares] == [PAGES // PER_SHARD // 2] * 2
     assert not shares[0] & shares[1]
-    for share, cache in zip(shares, trained.caches, strict=True):
-        assert set() < cached_shards(cache, trained.stored.folder) <= share
+    for share, folder in zip(shares, trained.folders, strict=True):
+        assert set() < cached_shards(folder, trained.stored.folder) <= share
 
-    # One host goes on where two were stopped.
-    monkeypatch.setenv("XDG_CACHE_HOME", str(trained.caches[0]))
+    # One process goes on where two hosts were stopped.
+    monkeypatch.setenv("XDG_CACHE_HOME", str(trained.folders[0]))
     resumed = open_run(trained.stored.place, None, (), resume=trained.runs / "x")
     rest = noted(resumed)
     assert resumed.run(lambda: False, resume=True).finished
@@ -150,9 +169,9 @@ def test_hosts_share_a_bucket_a_model_and_no_shard(
     assert losses(trained.runs / "x") == pytest.approx(losses(tmp_path / "alone/x"), rel=1e-3)
 
 
-def cached_shards(cache: Path, folder: Path) -> set[str]:
-    """Return the names of the shards whose files lie whole in a cache."""
+def cached_shards(host: Path, folder: Path) -> set[str]:
+    """Return the names of the shards of a set whose files lie whole in a host's cache."""
     names = {
         record.sha256: shard.name for shard in ShardSet(folder).shards for record in shard.files.values()
     }
-    return {names[path.name] for path in cache.rglob("*") if path.is_file() and len(path.name) == 64}
+    return {names[path.name] for path in host.rglob("*") if path.is_file() and len(path.name) == 64}
