@@ -53,7 +53,7 @@ def floors(rows: list[dict[str, Any]], checks: dict[str, float]) -> list[dict[st
     for beside, what, words, cores, wanted in FLOORS:
         other, mine = by_name.get((beside, cores)), by_name.get((what, cores))
         if other and mine:
-            wall, cpu = mine["per_s"] / other["per_s"], other["cpu_ms"] / mine["cpu_ms"]
+            wall, cpu = mine["per_s"] / other["per_s"], other["cpu_ms"] / max(mine["cpu_ms"], 1e-9)
             found.append(
                 {"floor": words, "wanted": wanted, "wall": wall, "cpu": cpu, "holds": wall >= wanted}
             )

@@ -104,7 +104,7 @@ def test_a_full_disk_and_then_room(
     disk.change("size=40k")
     done = ended(pages, out)
     assert done.returncode == 1
-    assert "no space left on device" in done.stderr and "MB of 0 MB are free" in done.stderr
+    assert "no space left on device" in done.stderr and "MB of 0.0 MB are free" in done.stderr
     assert not (out / "manifest.json").exists()
     finished = len(list((out / "shards").glob("*.json")))
     assert finished

@@ -43,4 +43,5 @@ def test_pictures_of_every_page_are_made(tmp_path: Path) -> None:
     names = {path.name for path in (tmp_path / "shots").iterdir()}
     kinds = ("sets", "set", "pages", "page", "distributions", "runs", "run")
     assert names == {f"{kind}-phone.png" for kind in kinds}
-    assert Image.open(tmp_path / "shots" / "page-phone.png").size == PHONE
+    with Image.open(tmp_path / "shots" / "page-phone.png") as picture:
+        assert picture.size == PHONE

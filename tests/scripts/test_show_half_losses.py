@@ -14,7 +14,7 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "show_half_losses"
 
 
 def test_float32_losses_keep_what_naive_ones_lose() -> None:
-    words = ["--side", "300", "--pages", "1"]
+    words = ["--side", "640", "--pages", "1"]
     done = subprocess.run([sys.executable, str(SCRIPT), *words], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

@@ -248,10 +248,14 @@ def test_an_interrupt_while_waiting_stops_at_once(
     monkeypatch.setattr(Decoder, "_augmented", lambda *_: time.sleep(0.5))
     timer = threading.Timer(0.15, os.kill, (os.getpid(), signal.SIGINT))
     stream = Stream(shard_set, settings(batch_size=20), seed=0, augment=AUGMENT)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # as in a process that just began
     started = time.perf_counter()
     timer.start()
-    with pytest.raises(KeyboardInterrupt):
-        list(stream.epoch(0))
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            list(stream.epoch(0))
+    finally:
+        signal.signal(signal.SIGINT, before)
     timer.join()
     # What is being decoded is finished; the other samples, five seconds' work, are not begun.
     assert time.perf_counter() - started < 3
