@@ -104,6 +104,8 @@ def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
                 threads_per_worker=1,
                 host="127.0.0.1",
                 dashboard_address=None,
+                # Its server of metrics runs even so: at any free port, or clusters warn of each other.
+                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             )
             address = stack.enter_context(cluster)
         try:

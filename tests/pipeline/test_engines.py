@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,10 @@ def test_a_cluster_made_on_the_spot_builds_into_object_storage(
 ) -> None:
     root = made_pages(tmp_path / "pages", 5)
     run(tmp_path / "local", root, workers=1)
-    with running(tmp_path / "storage") as server:
+    with socket.socket() as taken, running(tmp_path / "storage") as server:
+        with suppress(OSError):  # somebody else has it
+            taken.bind(("127.0.0.1", 8787))  # where Dask's servers of metrics go: another cluster is no fault
+            taken.listen()
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         out = place(f"s3://{BUCKET}/sets/a")
