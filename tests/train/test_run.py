@@ -197,8 +197,8 @@ def test_ctrl_c_saves_and_leaves(small_set: Path, tmp_path: Path) -> None:
     while "step 5/" not in (line := run.stderr.readline()):
         assert line
     run.send_signal(signal.SIGINT)
-    out, _ = run.communicate(timeout=60)
-    assert run.returncode == 130
+    out, told = run.communicate(timeout=60)
+    assert run.returncode == 130, told
     assert "go on  python -m train.run" in out
     step = json.loads((tmp_path / "x/summary.json").read_text())["steps"]
     assert json.loads((tmp_path / "x/last.json").read_text())["step"] == step >= 5
