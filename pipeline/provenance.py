@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import platform
 import socket
-import subprocess
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 from formats.errors import UsageError
 from formats.places import Place
 from formats.provenance import read_provenance
 from formats.redaction import redacted
+from formats.revision import revision_of_code
 from formats.settings import validate_settings
 from pipeline.config import BuildConfig
 from pipeline.workers import cores
@@ -42,7 +41,7 @@ def provenance(config: BuildConfig, command: list[str], work: Work, folder: Plac
         "host": socket.gethostname(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "config": _resolved(config),
-        **({"git": revision} if (revision := _revision()) else {}),
+        **({"git": revision} if (revision := revision_of_code()) else {}),
     }
     return json.dumps(record, indent=1).encode() + b"\n"
 
@@ -53,19 +52,6 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _revision() -> str | None:
-    """Return the revision of this code; None where it is not in a git repository of its own."""
-    folder, name = Path(__file__).parent, Path(__file__).name
-    said = ""
-    for words in (["ls-files", "--error-unmatch", name], ["describe", "--always", "--dirty", "--exclude=*"]):
-        try:
-            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=10, check=True)
-        except (OSError, subprocess.SubprocessError):
-            return None
-        said = done.stdout.decode(errors="replace").strip()
-    return said or None
 
 
 def _pace(config: BuildConfig, work: Work) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 import shlex
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from formats.revision import revision_of_code
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def origin(device: torch.device) -> dict[str, Any]:
     no repository. A run's own record: no fingerprint and no expectation knows of it.
     """
     return {
-        "git": _revision(),
+        "git": revision_of_code(),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "host": socket.gethostname(),
         "device": device_name(device),
@@ -62,16 +63,3 @@ def device_name(device: torch.device) -> str:
         return platform.processor() or platform.machine()
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
-
-
-def _revision() -> str | None:
-    """Return the revision of this code; None where it is not in a git repository of its own."""
-    folder, name = Path(__file__).parent, Path(__file__).name
-    said = ""
-    for words in (["ls-files", "--error-unmatch", name], ["describe", "--always", "--dirty", "--exclude=*"]):
-        try:
-            done = subprocess.run(["git", *words], cwd=folder, capture_output=True, timeout=10, check=True)
-        except (OSError, subprocess.SubprocessError):
-            return None
-        said = done.stdout.decode(errors="replace").strip()
-    return said or None

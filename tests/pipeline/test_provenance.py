@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from built_set import built_set
 
 from formats.errors import UsageError
 from formats.settings import load_settings
-from pipeline import provenance as module
 from pipeline.config import BuildConfig
 from pipeline.provenance import Work, provenance, recorded_config, records
 
@@ -59,22 +57,3 @@ def test_workers_are_told_where_they_are_known(tmp_path: Path) -> None:
         config = load_settings(BuildConfig, made.config, [f"runtime.{word}" for word in words])
         record = json.loads(provenance(config, ["x"], Work(8, 4.0), made.folder))
         assert record["build"].get("workers") == known
-
-
-def test_the_revision_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    code = tmp_path / "code"
-    code.mkdir()
-    monkeypatch.setattr(module, "__file__", str(code / "provenance.py"))
-    (code / "provenance.py").write_text("1")
-    assert module._revision() is None
-    git = ["git", "-c", "user.name=a", "-c", "user.email=b@c"]
-    subprocess.run([*git, "init", "-q"], cwd=code, check=True)
-    assert module._revision() is None  # in a repository, but none of its files
-    subprocess.run([*git, "add", "."], cwd=code, check=True)
-    subprocess.run([*git, "commit", "-q", "-m", "x"], cwd=code, check=True)
-    revision = module._revision()
-    assert revision is not None and not revision.endswith("-dirty")
-    (code / "provenance.py").write_text("2")
-    assert module._revision() == f"{revision}-dirty"
-    monkeypatch.setenv("PATH", "")
-    assert module._revision() is None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from train import provenance
+from formats import revision
 from train.provenance import changed_settings, origin
 
 CPU = torch.device("cpu")
@@ -24,16 +24,16 @@ def test_the_revision_of_the_code_and_whether_it_was_changed(
 ) -> None:
     code = tmp_path / "provenance.py"
     code.write_text("one")
-    monkeypatch.setattr(provenance, "__file__", str(code))
+    monkeypatch.setattr(revision, "__file__", str(code))
     assert origin(CPU)["git"] is None
     git(tmp_path, "init", "-q")
     assert origin(CPU)["git"] is None
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "-qm", "one")
-    revision = origin(CPU)["git"]
-    assert git(tmp_path, "rev-parse", "HEAD").startswith(revision)
+    found = origin(CPU)["git"]
+    assert git(tmp_path, "rev-parse", "HEAD").startswith(found)
     code.write_text("two")
-    assert origin(CPU)["git"] == f"{revision}-dirty"
+    assert origin(CPU)["git"] == f"{found}-dirty"
 
 
 def test_command_host_device_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
