@@ -14,7 +14,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from formats.disk import writing
@@ -118,11 +118,14 @@ class ShardCache:
         """Remove the files used least recently until another has room."""
         with self._held("room", wait=True):
             files = []
-            for entry in os.scandir(self.folder):
+            with os.scandir(self.folder) as entries:
                 # Those half-way count too; one that nobody goes on with is soon the least recently used.
-                if entry.is_file() and entry.name != f"{coming.sha256}{PARTIAL}":
-                    stat = entry.stat()
-                    files.append((stat.st_mtime_ns, stat.st_size, entry.name))
+                for entry in entries:
+                    if not entry.is_file() or entry.name == f"{coming.sha256}{PARTIAL}":
+                        continue
+                    with suppress(FileNotFoundError):  # it got its final name just now, or went
+                        stat = entry.stat()
+                        files.append((stat.st_mtime_ns, stat.st_size, entry.name))
             over = sum(bytes for _, bytes, _ in files) + coming.bytes - self.limit
             for _, bytes, name in sorted(files):
                 if over <= 0:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
-
-import click
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -40,7 +40,10 @@ class StopRequest:
             raise KeyboardInterrupt
         self.signal = number
         if self._tells:
-            click.echo("stopping: this step is finished and saved first; once more: at once", err=True)
+            # Past Python's own stream: the signal may have come in the middle of a write to that, and another
+            # within it is an error.
+            with suppress(OSError):
+                os.write(2, b"stopping: this step is finished and saved first; once more: at once\n")
 
     def asked(self) -> bool:
         """Whether a signal has come."""

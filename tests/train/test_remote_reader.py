@@ -87,7 +87,7 @@ def test_the_first_batch_takes_two_round_trips_and_no_listing(
 ) -> None:
     made = stored_set(tmp_path, storage, container=container)
     proxied.clear()
-    proxied.wave_s = 0.6
+    proxied.wave_s = 1.5
     stream, reader = remote(made, None, ahead=4, requests=64)
     assert proxied.round_trips() == 1
     next(iter(stream.epoch(0)))
