@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import math
 import socket
 import threading
 import time
@@ -33,7 +34,7 @@ class Passed:
     method: str
     path: str
     begin: float
-    end: float = 0.0
+    end: float = math.inf
     bytes: int = 0
     fault: str | None = None
 
@@ -83,9 +84,14 @@ class FaultProxy:
         time.sleep(self.latency_s)
 
     def round_trips(self) -> int:
-        """Return the longest chain of requests of which each began after the one before had ended."""
+        """Return the longest chain of answered requests of which each began after the one before had ended.
+
+        What is still on its way, as what is read ahead, nobody has waited for.
+        """
+        time.sleep(0.1)  # an end is noted a moment after the client has its answer
         depth: list[tuple[float, int]] = []
-        for request in sorted(self.passed, key=lambda r: r.begin):
+        answered = [request for request in self.passed if request.end <= time.monotonic()]
+        for request in sorted(answered, key=lambda r: r.begin):
             depth.append((request.end, 1 + max((d for end, d in depth if end <= request.begin), default=0)))
         return max((d for _, d in depth), default=0)
 
