@@ -47,17 +47,17 @@ class FaultProxy:
 
     Attributes:
         latency_s: seconds added to each request.
-        wave_s: requests are held until none has come for so long, then all go: what a client asks for at once
-            is one wave, however slowly a busy machine lets it ask.
         rule: which request meets which fault.
         passed: what passed, in the order it began.
     """
 
     def __init__(self, upstream: int) -> None:
-        self.upstream, self.latency_s, self.wave_s = upstream, 0.0, 0.0
+        self.upstream, self.latency_s = upstream, 0.0
         self.rule: Rule = lambda method, path, number: None
         self.passed: list[Passed] = []
         self._lock = threading.Lock()
+        self._gate = threading.Condition(self._lock)
+        self._open_until: float = math.inf
         proxy = self
 
         class Handler(_Handler):
@@ -74,34 +74,45 @@ class FaultProxy:
             request = Passed(method, path, time.monotonic())
             request.fault = self.rule(method, path, len(self.passed))
             self.passed.append(request)
-        self.hold()
+            number = len(self.passed)
+            self._gate.notify_all()
+            self._gate.wait_for(lambda: number <= self._open_until)
+        time.sleep(self.latency_s)
         return request
 
     def hold(self) -> None:
-        """Wait until the wave is complete, and for the latency."""
-        while self.wave_s and time.monotonic() - self.passed[-1].begin < self.wave_s:
-            time.sleep(0.01)
-        time.sleep(self.latency_s)
+        """From now on requests wait for `let`."""
+        with self._gate:
+            self._open_until = len(self.passed)
 
-    def round_trips(self) -> int:
-        """Return the longest chain of answered requests of which each began after the one before had ended.
+    def let(self, count: int) -> None:
+        """Let so many waiting requests go, all at once: one round trip, however slowly a busy machine asks.
 
-        What is still on its way, as what is read ahead, nobody has waited for.
+        Raises:
+            AssertionError: not so many came: they wait for an answer, or are not asked for.
         """
-        time.sleep(0.1)  # an end is noted a moment after the client has its answer
-        depth: list[tuple[float, int]] = []
-        answered = [request for request in self.passed if request.end <= time.monotonic()]
-        for request in sorted(answered, key=lambda r: r.begin):
-            depth.append((request.end, 1 + max((d for end, d in depth if end <= request.begin), default=0)))
-        return max((d for _, d in depth), default=0)
+        with self._gate:
+            until = self._open_until + count
+            came = self._gate.wait_for(lambda: len(self.passed) >= until, timeout=30)
+            assert came, f"{len(self.passed)} requests came; {until} were to: {self.passed}"
+            self._open_until = until
+            self._gate.notify_all()
+
+    def release(self) -> None:
+        """Let all requests go."""
+        with self._gate:
+            self._open_until = math.inf
+            self._gate.notify_all()
 
     def clear(self) -> None:
-        """Forget what passed."""
+        """Forget what passed; nothing may be held."""
         with self._lock:
+            assert self._open_until == math.inf
             self.passed = []
 
     def close(self) -> None:
         """End it."""
+        self.release()
         self._server.shutdown()
         self._server.server_close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from fault_proxy import FaultProxy
 from stored_set import StoredSet, stored_set
 
 from formats.errors import DamageError, StorageError
+from formats.places import Place
 from formats.set_index import INDEX
 from formats.shards import ShardSet
 from train.augment import AugmentSettings
@@ -87,14 +89,29 @@ def test_the_first_batch_takes_two_round_trips_and_no_listing(
 ) -> None:
     made = stored_set(tmp_path, storage, container=container)
     proxied.clear()
-    proxied.wave_s = 1.5
-    stream, reader = remote(made, None, ahead=4, requests=64)
-    assert proxied.round_trips() == 1
-    next(iter(stream.epoch(0)))
-    assert proxied.round_trips() == 2
+    proxied.hold()
+    with ThreadPoolExecutor(1) as person:
+        opening = person.submit(remote, made, None, ahead=4, requests=64)
+        proxied.let(2)  # the manifest and the index
+        stream, reader = opening.result(30)
+        batch = person.submit(lambda: next(iter(stream.epoch(0))))
+        proxied.let(asked_for(stream, 0, 4) + asked_for(stream, 4, 8))  # this batch, and the next meanwhile
+        assert len(batch.result(30)) == 4
+    proxied.release()
     assert reader.traffic.late == 0
     assert all("list-type" not in passed.path for passed in proxied.passed)
     stream.close()
+
+
+def asked_for(stream: Stream, begin: int, end: int) -> int:
+    """Return the number of requests for the images and maps of samples of the first epoch's order."""
+    opened, members = stream._set, stream._read_members
+    wanted: dict[Place, dict[int, tuple[int, int]]] = {}
+    for number in stream._order.epoch(0)[begin:end]:
+        shard, row = opened.locate(int(number))
+        for column in (shard.columns[name] for name in members if shard.columns[name].size[row]):
+            wanted.setdefault(column.path, {})[int(column.offset[row])] = (int(column.size[row]), 0)
+    return sum(len(_spans(members)) for members in wanted.values())
 
 
 @pytest.mark.parametrize("index", [b"", b"not an index", None])
@@ -105,10 +122,13 @@ def test_without_an_index_or_with_another_sets_shard_manifests_are_read(
     if index is not None:
         (made.place / INDEX).write_bytes(index)
     proxied.clear()
-    proxied.wave_s = 0.4
-    stream, _ = remote(made, None)
-    assert proxied.round_trips() == 2
-    proxied.wave_s = 0
+    proxied.hold()
+    with ThreadPoolExecutor(1) as person:
+        opening = person.submit(remote, made, None)
+        proxied.let(2)  # the manifest and what should be the index
+        proxied.let(4)  # the shards' manifests
+        stream, _ = opening.result(30)
+    proxied.release()
     assert len(batches(stream, 0)) == 3
 
 
