@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Container, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
 from pathlib import Path
@@ -246,25 +245,35 @@ class ShardSet:
         shard, row = self.locate(number)
         return sum(int(shard.columns[name].size[row]) for name in names or shard.columns)
 
-    def image(self, number: int, out_HWC: Bytes | None = None) -> Bytes:
-        """Decode a page: (H, W, 3) uint8 RGB, into `out_HWC` where given."""
+    def image(self, number: int, out_HWC: Bytes | None = None, *, seen: bool = False) -> Bytes:
+        """Decode a page: (H, W, 3) uint8 RGB, into `out_HWC` where given.
+
+        Args:
+            number: the sample.
+            out_HWC: where it goes.
+            seen: the page has been checked before: a raw one is not compared with its CRC-32C again, which
+                takes as long as to read it.
+        """
         out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
-        if self.encoding.image == "raw" and self._read_raw(number, out_HWC):
+        if self.encoding.image == "raw" and self._read_raw(number, out_HWC, seen=seen):
             return out_HWC
         payload = self.member(number, "image")
-        with self._named(number):
+        try:
             decode_image(payload, self.encoding, out_HWC)
+        except DamageError as error:
+            raise self._named(error, number) from None
         return out_HWC
 
-    def _read_raw(self, number: int, out_HWC: Bytes) -> bool:
+    def _read_raw(self, number: int, out_HWC: Bytes, *, seen: bool) -> bool:
         """Read a raw page straight to where it goes, where it is of that size; return whether it was."""
         shard, row = self.locate(number)
         column = shard.columns["image"]
         if isinstance(column.path, RemotePath) or int(column.size[row]) != out_HWC.nbytes:
             return False
         found = _read_into(column.path, _flat(out_HWC), int(column.offset[row]))
-        told = f"image of {shard.keys[row]} in {column.path}"
-        checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
+        if not seen or found != out_HWC.nbytes:
+            told = f"image of {shard.keys[row]} in {column.path}"
+            checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
         return True
 
     @property
@@ -284,23 +293,22 @@ class ShardSet:
         shapes = plane_shapes(self.canvas, self.encoding)
         members = ("maps",) if self.encoding.container == "tar" else tuple(shapes)
         frames = {name: self.member(number, name) for name in members}
-        with self._named(number):
+        try:
             if self.encoding.container == "tar":
                 return cut_planes(_whole_frame(frames["maps"], scratch), shapes)
             return _inflate(frames, shapes, scratch)
-
-    @contextmanager
-    def _named(self, number: int) -> Iterator[None]:
-        try:
-            yield
         except DamageError as error:
-            shard, row = self.locate(number)
-            raise DamageError(
-                f"{error.thing} of {shard.keys[row]} in shard {shard.name}",
-                expected=error.expected,
-                found=error.found,
-                next_step=error.next_step or REPAIR,
-            ) from None
+            raise self._named(error, number) from None
+
+    def _named(self, error: DamageError, number: int) -> DamageError:
+        """Return an error of a member's content with the sample's name in it."""
+        shard, row = self.locate(number)
+        return DamageError(
+            f"{error.thing} of {shard.keys[row]} in shard {shard.name}",
+            expected=error.expected,
+            found=error.found,
+            next_step=error.next_step or REPAIR,
+        )
 
     def maps(self, number: int) -> StoredMaps:
         """Decode a sample's maps as stored."""
@@ -326,7 +334,7 @@ def _whole_frame(frame: bytes, scratch: Bytes) -> Bytes:
         size = content_size(frame)
     except ValueError as error:
         raise DamageError("maps", expected="a Zstandard frame", found=str(error)) from None
-    return decompress(frame, scratch[:size])
+    return decompress(frame, scratch[:size], checked=True)
 
 
 def _inflate(
@@ -338,7 +346,7 @@ def _inflate(
         out = scratch[start : start + rows * columns]
         start += out.size
         if frames[name]:
-            decompress(frames[name], out)
+            decompress(frames[name], out, checked=True)
         elif name == "overlap":
             continue
         else:

@@ -120,9 +120,10 @@ def _loader(data: Any, sets: Sets, workers: int, *, shuffle: bool | None = None)
 
 
 def ours(opened: ShardSet, sets: Sets, cores: int, augment: AugmentSettings | None = None) -> Epoch:
-    stream = Stream(
-        opened, StreamSettings(batch_size=sets.batch_size, threads=cores), seed=0, augment=augment
-    )
+    # Raw pages as configs/train_speed.yaml has them read.
+    verify = "first" if opened.encoding.image == "raw" else "shards"
+    settings = StreamSettings(batch_size=sets.batch_size, threads=cores, verify=verify)
+    stream = Stream(opened, settings, seed=0, augment=augment)
     return lambda epoch: sum(len(batch) for batch in stream.epoch(epoch))
 
 

@@ -12,8 +12,8 @@ from train.batch import PLANES, Slot
 from train.cache import Decoded, PageCache
 from train.warp import Warper, Window
 
-ALL_ONES = 255
-"""A packed byte of which all eight pixels are 1."""
+ALL_ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
+"""Eight packed bytes of which all 64 pixels are 1."""
 
 
 class Decoder:
@@ -25,6 +25,7 @@ class Decoder:
         augment: how pages are augmented; None: as stored.
         seed: of the run.
         cache_bytes: of decoded pages to keep for later epochs, at most; only with augmentation.
+        once: raw pages are compared with their CRC-32C when they are first read, and not again.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Decoder:
         augment: AugmentSettings | None,
         seed: int,
         cache_bytes: int = 0,
+        once: bool = False,
     ) -> None:
         self.shard_set, self.augment, self.seed = shard_set, augment, seed
         self.size: Side = shard_set.canvas if augment is None or crop is None else crop
@@ -43,6 +45,7 @@ class Decoder:
         # A JPEG is decoded with room for a fourth channel beside its three; pages that are kept are not.
         self._channels = 4 if shard_set.encoding.image == "jpeg" and not cache_bytes else 3
         self._scratches: list[_Scratch] = []
+        self._seen = bytearray(len(shard_set) if once else 0)
 
     def __call__(self, slot: Slot, row: int, number: int, epoch: int) -> bool:
         """Put a sample into a row of a slot; return whether its shard was read for it.
@@ -62,7 +65,7 @@ class Decoder:
             raise
 
     def _whole(self, slot: Slot, row: int, number: int) -> None:
-        self.shard_set.image(number, slot.image(row))
+        self._image(number, slot.image(row))
         planes_PHW = slot.planes(row)
         spread(self.shard_set.planes(number, planes_PHW.reshape(-1)), self.planes, planes_PHW)
 
@@ -78,8 +81,14 @@ class Decoder:
         self._scratches.append(scratch)
         return kept is None
 
+    def _image(self, number: int, out_HWC: Bytes) -> Bytes:
+        image_HWC = self.shard_set.image(number, out_HWC, seen=bool(self._seen) and self._seen[number] == 1)
+        if self._seen:
+            self._seen[number] = 1
+        return image_HWC
+
     def _read(self, number: int, scratch: _Scratch) -> Decoded:
-        image_HWC = self.shard_set.image(number, scratch.image_HWC)
+        image_HWC = self._image(number, scratch.image_HWC)
         page = Decoded(image_HWC, self.shard_set.planes(number, scratch.planes))
         self.cache.offer(number, page)
         return page
@@ -141,7 +150,15 @@ def spread(planes: dict[str, Bytes], names: tuple[str, ...], planes_PHW: Bytes) 
 
 
 def _unpack(packed_HW: Bytes, out_HW: Bytes) -> None:
-    if packed_HW.min() == ALL_ONES:
+    """Bring a plane of bits to a byte a pixel; what is nothing but ones is filled, not unpacked."""
+    # A canvas has multiples of 32 for its sides, so that a plane's bytes make whole words.
+    holes = np.flatnonzero(packed_HW.reshape(-1).view(np.uint64) != ALL_ONES)
+    if not len(holes):
         out_HW.fill(1)
-    else:
-        out_HW[:] = np.unpackbits(packed_HW, axis=1)
+        return
+    words = packed_HW.shape[1] / 8
+    rows = slice(int(holes[0] / words), int(holes[-1] / words) + 1)
+    # The bits may lie where their bytes go: they are read before anything is written.
+    unpacked_HW = np.unpackbits(packed_HW[rows], axis=1)
+    out_HW.fill(1)
+    out_HW[rows] = unpacked_HW

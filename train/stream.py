@@ -32,7 +32,7 @@ from train.shard_hashes import ShardHashes
 from train.versions import Versions
 
 MEMBERS_NOT_READ = ("meta",)
-Verify = Literal["shards", "members"]
+Verify = Literal["shards", "members", "first"]
 
 
 class StreamSettings(Section):
@@ -56,7 +56,7 @@ class StreamSettings(Section):
     verify: Verify = Field(
         "shards",
         description="members: what is read is checked against its CRC-32C; shards: that too, and each shard "
-        "against its SHA-256 once, when it is first read",
+        "against its SHA-256 once, when first read; first: as shards, but raw pages only the first time",
     )
 
 
@@ -84,12 +84,18 @@ class Statistics:
 
 @dataclass(frozen=True)
 class _Pending:
-    """A batch on its way."""
+    """A batch on its way.
+
+    Attributes:
+        rows: its rows that no thread has taken yet, with the samples' numbers.
+        decoding: one a thread: the numbers of the samples that it read for its rows.
+    """
 
     slot: Slot
     numbers: tuple[int, ...]
     position: int
-    rows: list[Future[bool]]
+    rows: Iterator[tuple[int, int]]
+    decoding: list[Future[list[int]]]
 
 
 class Stream:
@@ -140,13 +146,18 @@ class Stream:
             window=settings.shuffle_window,
         )
         self._decoder = Decoder(
-            shard_set, crop=settings.crop, augment=augment, seed=seed, cache_bytes=settings.cache_mb << 20
+            shard_set,
+            crop=settings.crop,
+            augment=augment,
+            seed=seed,
+            cache_bytes=settings.cache_mb << 20,
+            once=settings.verify == "first",
         )
         self._versions = Versions(shard_set, seed) if augment is not None else None
         self._slots: list[Slot] = []
         self._running: weakref.ref[Generator[Batch, None, None]] | None = None
         # Files that come from storage are hashed as they arrive (train.remote_reader).
-        here = settings.verify == "shards" and not isinstance(shard_set.read, RemoteReader)
+        here = settings.verify != "members" and not isinstance(shard_set.read, RemoteReader)
         answered_for = shard_set.shards[rank::world] if here else []
         self._hashes = ShardHashes(shard_set, answered_for)
         columns = shard_set.shards[0].columns if shard_set.shards else {}
@@ -225,10 +236,13 @@ class Stream:
                         reader.reached((position - start) * (self.settings.batch_size // self._order.world))
                     pending.append(self._begin(pool, free.pop(), order, epoch, position))
                     position += 1
+                batch = self._finish(pending[0])
                 taken = pending.popleft()
-                yield self._finish(taken)
+                yield batch
                 free.append(taken.slot)
         finally:
+            for left in pending:
+                deque(left.rows, maxlen=0)  # no thread takes another
             if reader is not None:
                 reader.end()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -246,15 +260,22 @@ class Stream:
         everybody = self._chosen(self._order.batch(order, position), epoch).tolist()
         self._hashes.ask(self._set.locate(number)[0].name for number in everybody)
         slot.wait_until_free()
-        rows = [pool.submit(self._decoder, slot, row, number, epoch) for row, number in enumerate(numbers)]
-        return _Pending(slot, numbers, position, rows)
+        # Each thread takes the next row that is left: a task a row would wake the consumer after each.
+        rows = iter(enumerate(numbers))
+        tasks = min(self.settings.threads, len(numbers))
+        decoding = [pool.submit(self._decode_rows, slot, rows, epoch) for _ in range(tasks)]
+        return _Pending(slot, numbers, position, rows, decoding)
+
+    def _decode_rows(self, slot: Slot, rows: Iterator[tuple[int, int]], epoch: int) -> list[int]:
+        """Decode the rows that are left; return the numbers of the samples that were read for it."""
+        return [number for row, number in rows if self._decoder(slot, row, number, epoch)]
 
     def _chosen(self, pages: Numbers, epoch: int) -> Numbers:
         return pages if self._versions is None else self._versions.chosen(pages, epoch)
 
     def _finish(self, pending: _Pending) -> Batch:
         started = time.perf_counter()
-        read = [number for number, row in zip(pending.numbers, pending.rows, strict=True) if row.result()]
+        read = [number for decoded in pending.decoding for number in decoded.result()]
         self._hashes.check()
         self.statistics.wait_s += time.perf_counter() - started
         self.statistics.samples += len(pending.numbers)

@@ -126,6 +126,10 @@ class Focus:
         moved_23 = np.array([[a, b, shift[0]], [c, d, shift[1]]])
         return cls((slice(y, y + height), slice(x, x + width)), (rows, columns), moved_23)
 
+    def fills(self, crop: Side) -> bool:
+        """Tell whether it is all that a crop shows."""
+        return self.out == (slice(0, crop[0]), slice(0, crop[1]))
+
 
 def _within(points: list[float], size: int) -> slice:
     return slice(max(math.floor(min(points)) - 1, 0), min(math.ceil(max(points)) + 2, size))
@@ -175,15 +179,12 @@ class Warper:
             out_HWC: (h, w, 3), to be written.
             out_HW: (h, w), to be written.
         """
-        out_HW.fill(0)
-        _fill(out_HWC, self._border[:3], color_34)
-        if window is None:
-            return
-        source_HW4 = self._joined(window, image_HWC, plane_HW)
-        # Zeros alone can be told from content at the price of a look; padding of another colour is warped.
-        box = (0, 0, *source_HW4.shape[1::-1]) if any(self._border) else _box(source_HW4)
-        focus = self._focus(window, box)
-        if focus is None:
+        source_HW4 = self._joined(window, image_HWC, plane_HW) if window is not None else None
+        focus = self._page_focus(window, source_HW4)
+        if focus is None or not focus.fills(self.crop):
+            out_HW.fill(0)
+            _fill(out_HWC, self._border[:3], color_34)
+        if focus is None or source_HW4 is None:
             return
         warped_HW4 = self._warped_HW4[focus.out]
         self._warp(source_HW4[focus.source], focus.matrix_23, warped_HW4, self._border)
@@ -192,6 +193,13 @@ class Warper:
         cv2.cvtColor(warped_HW4, cv2.COLOR_RGBA2RGB, dst=plain_HWC)
         if color_34 is not None:
             cv2.transform(plain_HWC, color_34, dst=out_HWC[focus.out])
+
+    def _page_focus(self, window: Window | None, source_HW4: Bytes | None) -> Focus | None:
+        if window is None or source_HW4 is None:
+            return None
+        # Zeros alone can be told from content at the price of a look; padding of another colour is warped.
+        box = (0, 0, *source_HW4.shape[1::-1]) if any(self._border) else _box(source_HW4)
+        return self._focus(window, box)
 
     def _joined(self, window: Window, image_HWC: Bytes, plane_HW: Bytes) -> Bytes:
         """Return what the crop sees of image and plane as (h, w, 4)."""

@@ -204,7 +204,10 @@ def test_a_new_epoch_ends_the_one_that_is_open(shard_set: ShardSet) -> None:
 def damaged(folder: Path) -> tuple[ShardSet, int]:
     """Return a set of which one bit of one image was turned over, and that sample's number."""
     make_set(folder, SAMPLES, encoding=EncodingSpec(image="raw"), canvas=CANVAS)
-    shard_set = ShardSet(folder)
+    return damage(ShardSet(folder))
+
+
+def damage(shard_set: ShardSet) -> tuple[ShardSet, int]:
     column = shard_set.shards[0].columns["image"]
     with column.path.open("r+b") as file:
         file.seek(int(column.offset[11]) + 1000)
@@ -212,6 +215,26 @@ def damaged(folder: Path) -> tuple[ShardSet, int]:
         file.seek(-1, os.SEEK_CUR)
         file.write(bytes([byte ^ 4]))
     return shard_set, 11
+
+
+@pytest.mark.parametrize("augment", [AUGMENT, None])
+def test_with_verify_first_a_raw_page_is_compared_once(
+    tmp_path: Path, augment: AugmentSettings | None
+) -> None:
+    make_set(tmp_path, SAMPLES, encoding=EncodingSpec(image="raw"), canvas=CANVAS)
+    opened = ShardSet(tmp_path)
+    streams = {
+        verify: Stream(opened, settings(verify=verify), seed=0, augment=augment)
+        for verify in ("first", "shards")
+    }
+    for stream in streams.values():
+        list(stream.epoch(0))
+    damage(opened)
+    assert len(list(streams["first"].epoch(1))) == 5
+    with pytest.raises(DamageError):
+        list(streams["shards"].epoch(1))
+    with pytest.raises(DamageError):
+        list(Stream(opened, settings(verify="first"), seed=0, augment=augment).epoch(0))
 
 
 @pytest.mark.parametrize("augment", [AUGMENT, None])
