@@ -7,6 +7,7 @@ the profiler nothing is measured and nothing waits.
 
 from __future__ import annotations
 
+import os
 import resource
 import sys
 import time
@@ -215,6 +216,8 @@ class Trace:
     """A torch profiler's trace, written whole when it ends."""
 
     def __init__(self, path: Path, device: torch.device) -> None:
+        # Else the profiler's library writes lines of its own among those of the run's progress.
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")
         activities = [ProfilerActivity.CPU]
         if device.type == "cuda":
             activities.append(ProfilerActivity.CUDA)

@@ -36,6 +36,8 @@ class Outcome:
         summary, best = self.summary, self.summary["best"]
         done = f"{summary['epochs']} epochs, {summary['steps']} steps, {summary['samples_streamed']} pages"
         lines = [f"{'finished' if self.finished else 'stopped'}: {done} in {summary['wall_s']:.0f} s"]
+        if summary["ended_early"]:
+            lines.append("  early  the last validations were no better than the best (trainer.patience)")
         if best is not None:
             lines.append(
                 f"  best   H-mean {best['hmean']:.4f} (precision {best['precision']:.4f}, recall "
@@ -115,6 +117,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
     return {
         "exp_name": experiment.config.exp_name,
         "finished": ended.finished,
+        "ended_early": ended.finished and position.epoch < experiment.config.trainer.max_epochs,
         "set": {
             "folder": str(experiment.train_set.folder),
             "fingerprint": experiment.manifest.fingerprint,

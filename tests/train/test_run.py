@@ -26,7 +26,7 @@ from train.checkpoint import load_checkpoint
 from train.model import DetectorSettings, build_detector
 from train.records import read_records
 from train.run_folder import open_run
-from train.summary import describe, summary_of
+from train.summary import Outcome, describe, summary_of
 
 ROOT = Path(__file__).parents[2]
 STEPS = ["trainer.max_epochs=2", "trainer.log_every_n_steps=1", "exp_name=x"]
@@ -130,7 +130,14 @@ def test_it_learns(small_run: Path) -> None:
     summary = json.loads((small_run / "summary.json").read_text())
     assert (summary["samples_streamed"], summary["members_verified"]) == (480, 960)
     assert summary["fallbacks"] == "none possible"
-    assert summary["finished"]
+    assert summary["finished"] and not summary["ended_early"]
+
+
+def test_a_run_that_patience_ends_says_so(small_set: Path, tmp_path: Path) -> None:
+    words = ("trainer.max_epochs=9", "trainer.patience=1", "optim.lr=1e-12", "trainer.limit_train_batches=1")
+    summary = train(small_set, tmp_path, *words)
+    assert summary["finished"] and summary["ended_early"] and summary["epochs"] < 9
+    assert "trainer.patience" in Outcome(tmp_path / "x", True, summary).text()
 
 
 @pytest.fixture(scope="module")
