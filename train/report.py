@@ -182,7 +182,7 @@ h1 { font-size: 1.7rem; line-height: 1.2; margin: 0 0 .5rem; overflow-wrap: anyw
 h2 { font-size: 1.2rem; margin: 2.2rem 0 .6rem }
 p { margin: 0 0 1rem; max-width: 70ch }
 a { color: var(--link) }
-.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .7rem;
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .7rem;
   margin: 1rem 0 }
 .figures div, figure { background: var(--card); border: 1px solid var(--line); border-radius: 8px }
 .figures div { padding: .6rem .8rem }

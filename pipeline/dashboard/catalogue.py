@@ -107,6 +107,13 @@ class Catalogue:
         folder = self.folder(name)
         return self.later.now(("opened", folder), _stamp(folder, SET_MANIFEST), lambda: ShardSet(folder))
 
+    def readable(self, name: str) -> ShardSet | None:
+        """Return a set of that name; None where it cannot be read."""
+        try:
+            return self.opened(name)
+        except TextshardsError:
+            return None
+
     def survey(self, name: str) -> Survey | None:
         """Return the measures of a set's texts; None while they are being taken."""
         folder, opened = self.folder(name), self.opened(name)

@@ -14,7 +14,8 @@ from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.links import FileLinks, place_of
 from pipeline.dashboard.pictures import layer_picture, page_picture, quarantined_picture, thumbnail
 from pipeline.dashboard.render import Pages
-from pipeline.dashboard.views import Values, Views
+from pipeline.dashboard.run_views import RunViews
+from pipeline.dashboard.set_views import SetViews, Values
 
 THUMBS = 60
 """Thumbnails of a set in the file."""
@@ -33,8 +34,7 @@ def write_file(catalogue: Catalogue, path: Path, whole_pages: int) -> None:
         path: of the file; its folder is made where missing.
         whole_pages: of each set, how many pages with their maps: some 200 kB each.
     """
-    views = Views(catalogue)
-    parts = [*_parts(views, whole_pages)]
+    parts = [*_of_sets(SetViews(catalogue), whole_pages), *_of_runs(RunViews(catalogue))]
     places = {place for place, _, _ in parts}
     pages = Pages(FileLinks(dict.fromkeys(places), lambda asked: _picture(catalogue, asked)))
     sections = "".join(
@@ -49,7 +49,7 @@ def write_file(catalogue: Catalogue, path: Path, whole_pages: int) -> None:
     write_whole(path, document.encode())
 
 
-def _parts(views: Views, whole_pages: int) -> Iterator[Part]:
+def _of_sets(views: SetViews, whole_pages: int) -> Iterator[Part]:
     names = [*views.catalogue.sets()]
     yield place_of(), "sets.html", views.overview()
     for name in names:
@@ -60,6 +60,9 @@ def _parts(views: Views, whole_pages: int) -> Iterator[Part]:
             yield place_of("diff", a=a, b=b), "diff.html", views.difference(a, b)
         except TextshardsError:
             continue
+
+
+def _of_runs(views: RunViews) -> Iterator[Part]:
     yield place_of("runs"), "runs.html", views.runs()
     runs = [name for name, _, _ in views.runs()["rows"]][:MOST_RUNS]
     for run in runs:
@@ -68,7 +71,7 @@ def _parts(views: Views, whole_pages: int) -> Iterator[Part]:
         yield place_of("compare"), "compare.html", views.comparison(runs)
 
 
-def _of_pages(views: Views, name: str, whole_pages: int) -> Iterator[Part]:
+def _of_pages(views: SetViews, name: str, whole_pages: int) -> Iterator[Part]:
     try:
         listed = views.samples(name, {"sort": "hmean"}, a_page=THUMBS)
         if listed["found"].order == "key":

@@ -27,7 +27,8 @@ from pipeline.dashboard.pictures import (
     unreadable_picture,
 )
 from pipeline.dashboard.render import Pages
-from pipeline.dashboard.views import Values, Views
+from pipeline.dashboard.run_views import RunViews
+from pipeline.dashboard.set_views import SetViews, Values
 
 KEPT = {"cache-control": "private, max-age=300"}
 """Of pictures. Pages are asked for anew: what they tell of changes."""
@@ -43,7 +44,7 @@ def make_app(catalogue: Catalogue, host: str, token: str | None = None) -> Starl
         host: that is listened at.
         token: that is asked for; None for none.
     """
-    pages, views = Pages(ServerLinks()), Views(catalogue)
+    pages, sets, runs = Pages(ServerLinks()), SetViews(catalogue), RunViews(catalogue)
 
     def html(template: str, fill: Callable[[Request], Values]) -> Callable[[Request], object]:
         async def answer(request: Request) -> Response:
@@ -101,18 +102,18 @@ def make_app(catalogue: Catalogue, host: str, token: str | None = None) -> Starl
         return name
 
     def difference(request: Request) -> Values:
-        return views.difference(*(request.query_params.get(side, "") for side in ("a", "b")))
+        return sets.difference(*(request.query_params.get(side, "") for side in ("a", "b")))
 
     shown: dict[str, tuple[str, Callable[[Request], Values]]] = {
-        "/": ("sets.html", lambda _: views.overview()),
-        "/set/{set}": ("set.html", lambda r: views.set_page(of_set(r))),
-        "/set/{set}/samples": ("samples.html", lambda r: views.samples(of_set(r), r.query_params)),
-        "/set/{set}/sample/{number:int}": ("sample.html", lambda r: views.sample(*opened(r), r.query_params)),
-        "/set/{set}/distributions": ("distributions.html", lambda r: views.distributions(of_set(r))),
+        "/": ("sets.html", lambda _: sets.overview()),
+        "/set/{set}": ("set.html", lambda r: sets.set_page(of_set(r))),
+        "/set/{set}/samples": ("samples.html", lambda r: sets.samples(of_set(r), r.query_params)),
+        "/set/{set}/sample/{number:int}": ("sample.html", lambda r: sets.sample(*opened(r), r.query_params)),
+        "/set/{set}/distributions": ("distributions.html", lambda r: sets.distributions(of_set(r))),
         "/diff": ("diff.html", difference),
-        "/runs": ("runs.html", lambda _: views.runs()),
-        "/run/{run}": ("run.html", lambda r: views.run(r.path_params["run"])),
-        "/compare": ("compare.html", lambda r: views.comparison(r.query_params.getlist("run"))),
+        "/runs": ("runs.html", lambda _: runs.runs()),
+        "/run/{run}": ("run.html", lambda r: runs.run(r.path_params["run"])),
+        "/compare": ("compare.html", lambda r: runs.comparison(r.query_params.getlist("run"))),
     }
     pictures = {
         "/set/{set}/thumb/{number:int}.jpg": sample_of(thumbnail),

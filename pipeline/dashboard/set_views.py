@@ -1,4 +1,4 @@
-"""What each page shows: plain values for its template."""
+"""What each page about sets shows: plain values for its template."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ import numpy as np
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
 from formats.page_results import PageResult
-from formats.run_cautions import cautions
-from formats.run_diff import compare_runs
-from formats.run_diff_text import tables
 from formats.run_record import RunRecord
 from formats.sample import Points
-from formats.shards import ShardSet
 from pipeline.dashboard.catalogue import Catalogue
-from pipeline.dashboard.charts import Axes, Line, line_chart, share_bar
+from pipeline.dashboard.charts import share_bar
 from pipeline.dashboard.distributions import distributions
 from pipeline.dashboard.pictures import LAYERS, page_box
 from pipeline.dashboard.samples import ORDERS, find_samples, stored_sizes
@@ -37,17 +33,10 @@ LAYER_WORDS = {
     "thresh_mask": "threshold mask",
     "prob_mask": "no probability loss",
 }
-LOSSES = {
-    "loss": "all parts",
-    "loss/prob": "probability",
-    "loss/thresh": "threshold",
-    "loss/binary": "binary",
-}
-MOST_COMPARED = 7
 
 
-class Views:
-    """The pages of a catalogue, by what they are of."""
+class SetViews:
+    """The pages of a catalogue's sets."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.catalogue = catalogue
@@ -92,11 +81,11 @@ class Views:
         }
 
     def _settings(self, name: str) -> Values | None:
-        opened = self._readable(name)
+        opened = self.catalogue.readable(name)
         return None if opened is None else opened.settings.model_dump(mode="json")
 
     def _quarantined(self, name: str) -> list[Any]:
-        opened = self._readable(name)
+        opened = self.catalogue.readable(name)
         return [] if opened is None else list(opened.manifest.quarantined)
 
     def samples(self, name: str, query: Mapping[str, str], a_page: int = 48) -> Values:
@@ -201,80 +190,6 @@ class Views:
         compared: Compared | None = self.catalogue.compared(a, b) if a and b else None
         return {"a": a, "b": b, "names": names, "compared": compared}
 
-    def runs(self) -> Values:
-        """Every run found, the best first."""
-        runs = self.catalogue.runs()
-        ordered = sorted(runs, key=lambda name: (-_hmean(runs[name]), name))
-        rows = [(name, runs[name], self._standing(runs[name])) for name in ordered]
-        return {"rows": rows, "unread": self.catalogue.unread_runs(), "reading": self.catalogue.reading()}
-
-    def _standing(self, record: RunRecord) -> tuple[str, str]:
-        """Return the set on disk that a run learnt from, and whether it is still that one, in words."""
-        fingerprint = record.facts.get("set")
-        if fingerprint is None:
-            return "", "the run does not say which set it learnt from: it has no checkpoint yet"
-        nearest, fewest = "", 6
-        for name in self.catalogue.sets():
-            contents = self.catalogue.health(name).contents
-            if contents is None:
-                continue
-            if contents.fingerprint == fingerprint:
-                return name, ""
-            parts = self._parts(name)
-            differing = [part for part, digest in record.parts.items() if parts.get(part) != digest]
-            if record.parts and len(differing) < fewest:
-                nearest, fewest = (
-                    f"nearest is {name}, which differs in {', '.join(differing)}",
-                    len(differing),
-                )
-        return "", f"the set it learnt from is not among these{'; ' if nearest else ''}{nearest}"
-
-    def _parts(self, name: str) -> Mapping[str, str]:
-        opened = self._readable(name)
-        return {} if opened is None else opened.manifest.parts
-
-    def run(self, name: str) -> Values:
-        """One run: its curves, its figures, its worst pages."""
-        record = self.catalogue.run(name)
-        results = self.catalogue.results(name)
-        standing, words = self._standing(record)
-        worst = []
-        if results is not None and standing and (opened := self._readable(standing)) is not None:
-            ordered = sorted(results.pages.values(), key=lambda page: (page.hmean, page.key))[:12]
-            worst = [(page, number) for page in ordered if (number := opened.find(page.key)) is not None]
-        return {
-            "name": name,
-            "record": record,
-            "set": standing,
-            "standing": words,
-            "charts": run_charts({name: record}),
-            "results": results,
-            "worst": worst,
-            "others": [other for other in self.catalogue.runs() if other != name],
-        }
-
-    def _readable(self, name: str) -> ShardSet | None:
-        try:
-            return self.catalogue.opened(name)
-        except TextshardsError:
-            return None
-
-    def comparison(self, names: list[str]) -> Values:
-        """Runs side by side, with the settings in which they differ."""
-        known = [*self.catalogue.runs()]
-        chosen = [name for name in known if name in names][:MOST_COMPARED]
-        values: Values = {"known": known, "chosen": chosen, "tables": [], "cautions": [], "charts": []}
-        if len(chosen) > 1:
-            records = {name: self.catalogue.run(name) for name in chosen}
-            comparison = compare_runs(list(records.values()))
-            values |= {
-                "tables": tables(comparison),
-                "cautions": cautions(comparison),
-                "charts": run_charts(records)[:2],
-                "without_effect": comparison.without_effect,
-            }
-        return values
-
 
 def bytes_bar(health: SetHealth) -> Any:
     """Return a bar of where a set's bytes lie; nothing where there is no set."""
@@ -284,49 +199,10 @@ def bytes_bar(health: SetHealth) -> Any:
     return share_bar([(word, getattr(stored, part)) for part, word in PARTS.items()], "bytes by part")
 
 
-def run_charts(runs: Mapping[str, RunRecord]) -> list[tuple[str, Any]]:
-    """Return the curves of some runs: scores, losses, and where one is shown alone, its pace."""
-    scores = [_line(run, name, "val", "hmean") for name, run in runs.items()]
-    losses = [_line(run, name, "train", "loss") for name, run in runs.items()]
-    if len(runs) == 1:
-        (run,) = runs.values()
-        words = {"hmean": "H-mean", "precision": "precision", "recall": "recall"}
-        scores = [_line(run, word, "val", name) for name, word in words.items()]
-        losses = [line for name, word in LOSSES.items() if (line := _line(run, word, "train", name)).xs]
-    step = "optimizer step"
-    charts = [
-        (
-            "Scores of validation",
-            line_chart(scores, Axes("scores of validation", step, "score", 0.0, 1.0), points=True),
-        ),
-        ("Loss", line_chart(losses, Axes("loss of training", step, "loss", log=True))),
-    ]
-    if len(runs) == 1:
-        pace = [_line(run, "pages", "train", "time/samples_per_s")]
-        wait = [_line(run, "share", "train", "time/data_wait_share")]
-        charts += [
-            ("Throughput", line_chart(pace, Axes("pages a second", step, "pages/s", 0.0))),
-            (
-                "Waiting for data",
-                line_chart(wait, Axes("share of time waiting for data", step, "share", 0.0, 1.0)),
-            ),
-        ]
-    return charts
-
-
-def _line(run: RunRecord, label: str, phase: str, name: str) -> Line:
-    rows = [record for record in run.records if record["phase"] == phase and name in record]
-    return Line(label, [record["global_step"] for record in rows], [record[name] for record in rows])
-
-
 def _of_set(runs: Mapping[str, RunRecord], health: SetHealth) -> list[str]:
     if health.contents is None:
         return []
     return [name for name, run in runs.items() if run.facts.get("set") == health.contents.fingerprint]
-
-
-def _hmean(record: RunRecord) -> float:
-    return float(record.figures.get("best/hmean", -1.0))
 
 
 def _points(polygon_V2: Any) -> str:
