@@ -34,6 +34,7 @@ def test_only_what_leaves_the_noise_has_moved() -> None:
 def test_every_bench_there_is_is_run() -> None:
     scripts = Path(bench.__file__).parent
     assert set(bench.benches()) == {path.name for path in scripts.glob("bench_*")} - {"bench_all"}
+    assert set(bench.SHORT) == set(bench.benches())
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
