@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -64,6 +65,21 @@ def test_bytes_do_not_depend_on_the_cpu(tmp_path: Path) -> None:
 
 def test_bytes_do_not_depend_on_the_compiler() -> None:
     assert digest(1, 48, 4, NUMBA_DISABLE_JIT="1") == digest(1, 48, 4)
+
+
+def test_kernels_are_compiled_once_and_not_in_the_workers(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    environment = os.environ | {
+        "NUMBA_CACHE_DIR": str(tmp_path),
+        "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests'}",
+    }
+    words = [sys.executable, "-W", "error", str(root / "tests" / "compiling_program.py")]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (own, hits, misses), *workers = json.loads(done.stdout)
+    assert (hits, misses) == (0, 2)
+    assert own not in {process for process, _, _ in workers}
+    assert {(hits, misses) for _, hits, misses in workers} == {(2, 0)}
 
 
 def test_a_kernel_lets_other_threads_run_meanwhile() -> None:
