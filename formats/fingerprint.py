@@ -20,6 +20,7 @@ SCHEME = "sha256-ts1"
 PARTS = ("source", "geometry", "targets", "encoding", "layout")
 OPTIONAL_PARTS = ("variants",)
 """Parts of sets that have such things; of others they are no part, so that older sets stay what they are."""
+_quoted = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def digest(value: Any) -> str:
@@ -31,9 +32,8 @@ def digest_pairs(pairs: Iterable[tuple[str, str]]) -> str:
     """Return the fingerprint of many (name, digest) pairs, in order, without holding them as one text."""
     whole = hashlib.sha256()
     for name, value in pairs:
-        # Of two texts this is the canonical JSON, twenty times as fast: there may be millions.
-        text = json.dumps([name, value], ensure_ascii=False, separators=(",", ":"))
-        whole.update(text.encode() + b"\n")
+        # Of two texts this is the canonical JSON, much faster: there may be millions.
+        whole.update(f"[{_quoted(name)},{_quoted(value)}]\n".encode())
     return f"{SCHEME}:{whole.hexdigest()}"
 
 

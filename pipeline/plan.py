@@ -19,11 +19,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+import numpy as np
+
 from formats.fingerprint import Fingerprint, digest_pairs
 from formats.manifest import SetSettings, shard_inputs, variant_inputs
+from pipeline.collector import collector_paused
 from pipeline.sources.record import Annotations, Rejected, SourceRecord
 
 NAME_DIGITS = 12
+_FLOAT64 = np.dtype("<f8")
+_LENGTH, _SIZE, _TEXT = struct.Struct("<Q"), struct.Struct("<QQ"), struct.Struct("<I?")
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,7 @@ class Plan:
         return sum(len(shard.samples) for shard in self.shards if not shard.variant)
 
 
+@collector_paused()
 def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: SetSettings) -> Plan:
     """Plan a set.
 
@@ -126,16 +132,14 @@ def source_digest(record: SourceRecord, image_sha256: str) -> str:
     The texts go in as binary (count of vertices, float64 coordinates, flag, transcription), since canonical
     JSON of a million polygons takes minutes.
     """
-    whole = hashlib.sha256()
-    for word in (record.key, record.split, image_sha256):
-        whole.update(_prefixed(word.encode()))
-    whole.update(struct.pack("<QQ", *(record.stated_size or (0, 0))))
+    parts = [_prefixed(word.encode()) for word in (record.key, record.split, image_sha256)]
+    parts.append(_SIZE.pack(*(record.stated_size or (0, 0))))
     for text in record.texts:
-        whole.update(struct.pack("<I?", len(text.polygon_V2), text.dont_care))
-        whole.update(text.polygon_V2.astype("<f8").tobytes())
-        whole.update(b"\0" if text.text is None else b"\1" + _prefixed(text.text.encode()))
-    return f"sha256-ts1:{whole.hexdigest()}"
+        polygon_V2 = np.asarray(text.polygon_V2, _FLOAT64)
+        words = b"\0" if text.text is None else b"\1" + _prefixed(text.text.encode())
+        parts += (_TEXT.pack(len(polygon_V2), text.dont_care), polygon_V2.tobytes(), words)
+    return f"sha256-ts1:{hashlib.sha256(b''.join(parts)).hexdigest()}"
 
 
 def _prefixed(data: bytes) -> bytes:
-    return struct.pack("<Q", len(data)) + data
+    return _LENGTH.pack(len(data)) + data

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 
@@ -46,6 +48,14 @@ class ImageFacts:
     pixels: int
 
 
+class _Stamp(NamedTuple):
+    """A file's name, its size and what changes with it, and whether that can be relied on by now."""
+
+    name: str
+    row: tuple[int, int | str]
+    settled: bool
+
+
 class StatCache:
     """SHA-256 of files whose size and modification time have not changed since they were hashed.
 
@@ -65,7 +75,7 @@ class StatCache:
         Raises:
             OSError: it cannot be read.
         """
-        return str(self._facts(path, 1, lambda: [_hash(path)])[0])
+        return str(self._facts(_stamp(path), 1, lambda: [_hash(path)])[0])
 
     def sha256_of(self, path: Place, record: FileRecord) -> str:
         """Return the SHA-256 of a file a manifest names, an object's as recorded where its size is right.
@@ -84,18 +94,23 @@ class StatCache:
 
         Raises:
             OSError: it cannot be read.
+            SampleError: it is too large to be read.
         """
-        digest, pixels = self._facts(path, 2, lambda: _look(path))
+        stamp = _stamp(path)
+        if stamp.row[0] > MAX_BYTES:
+            raise SampleError(
+                str(path), found=f"expected an image file of at most {MAX_BYTES} bytes, found {stamp.row[0]}"
+            )
+        digest, pixels = self._facts(stamp, 2, lambda: _look(path))
         return ImageFacts(str(digest), int(pixels))
 
-    def _facts(self, path: Place, count: int, look: Callable[[], list[int | str]]) -> list[int | str]:
-        name, stamp, settled = _stamp(path)
-        known = self._known.get(name)
-        believed = known is not None and known[:2] == stamp and len(known) == 2 + count
-        facts = known[2:] if known is not None and believed else look()
-        if settled:
-            self._seen[name] = [*stamp, *facts]
-        return facts
+    def _facts(self, stamp: _Stamp, count: int, look: Callable[[], list[int | str]]) -> list[int | str]:
+        row = self._known.get(stamp.name)
+        if row is None or (row[0], row[1]) != stamp.row or len(row) != 2 + count:
+            row = [*stamp.row, *look()]
+        if stamp.settled:
+            self._seen[stamp.name] = row
+        return row[2:]
 
     def distrust(self, folder: Place) -> None:
         """Believe nothing of the files below a folder: they are hashed again."""
@@ -106,8 +121,8 @@ class StatCache:
     def remember(self, path: Place, sha256: str) -> None:
         """Note the hash of a file that this build wrote; of an object the manifest is believed."""
         if not isinstance(path, RemotePath):
-            name, stamp, _ = _stamp(path)
-            self._seen[name] = [*stamp, sha256]
+            stamp = _stamp(path)
+            self._seen[stamp.name] = [*stamp.row, sha256]
 
     def save(self, *, forget: bool = True) -> None:
         """Write what was seen; what was not seen is forgotten, or kept. A disk at fault is told, no more."""
@@ -155,12 +170,9 @@ def _too_large(pixels: int, limit: int) -> str:
 
 def _try_image(path: Place, cache: StatCache) -> ImageFacts | SampleError:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            return SampleError(
-                str(path), found=f"expected an image file of at most {MAX_BYTES} bytes, found {size}"
-            )
         return cache.image(path)
+    except SampleError as error:
+        return error
     except OSError as error:
         return SampleError(str(path), found=f"the image cannot be read: {error.strerror or error}")
 
@@ -178,14 +190,15 @@ def _hash(path: Place) -> str:
     return hash_file(path)
 
 
-def _stamp(path: Place) -> tuple[str, list[int | str], bool]:
-    """Return a file's name, what changes with it, and whether that can be relied on by now."""
+def _stamp(path: Place) -> _Stamp:
     if isinstance(path, RemotePath):
         known = path.stat()
-        return path.url, [known.st_size, known.version], bool(known.version)
-    found = path.stat()
+        return _Stamp(path.url, (known.st_size, known.version), bool(known.version))
+    name = str(path)
+    found = os.stat(name)  # noqa: PTH116 -- of a million files the spelling counts
     settled = time.time_ns() - found.st_mtime_ns > SETTLED_NS
-    return str(path.absolute()), [found.st_size, found.st_mtime_ns], settled
+    absolute = name if name.startswith("/") else str(path.absolute())
+    return _Stamp(absolute, (found.st_size, found.st_mtime_ns), settled)
 
 
 def _home(folder: Place) -> Path:

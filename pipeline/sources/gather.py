@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterator
 
 from formats.errors import SourceError
 from formats.places import Place, RemotePath
-from pipeline.sources.image_paths import image_path, locate, printable
+from pipeline.collector import collector_paused
+from pipeline.sources.image_paths import Inside, image_path, locate, printable
 from pipeline.sources.record import Annotations, Entry, Rejected, SourceRecord, UnusableError
 from pipeline.sources.settings import SourceSettings
 
 ReadSplit = Callable[[SourceSettings, str], Iterator[Entry]]
 
 
+@collector_paused()
 def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
     """Read every split, find the images, and settle images that stand there more than once.
 
@@ -22,13 +24,14 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
     """
     root = _root(settings)
     settings = settings.model_copy(update={"root": root})
+    within = Inside(root)
     records: list[SourceRecord] = []
     rejected: list[Rejected] = []
     split_of: dict[str, str] = {}
     for split in sorted(settings.splits):
         samples: dict[str, list[SourceRecord | Rejected]] = defaultdict(list)
         for entry in read_split(settings, split):
-            sample = _sample(settings, split, entry)
+            sample = _sample(settings, split, entry, within)
             samples[sample.key].append(sample)
         for key in sorted(samples):
             _check_split(split_of, key, split)
@@ -70,7 +73,7 @@ def _remote_root(root: RemotePath) -> RemotePath:
     )
 
 
-def _sample(settings: SourceSettings, split: str, entry: Entry) -> SourceRecord | Rejected:
+def _sample(settings: SourceSettings, split: str, entry: Entry, within: Inside) -> SourceRecord | Rejected:
     key = printable(entry.image)
     problem = entry.problem
     try:
@@ -79,7 +82,7 @@ def _sample(settings: SourceSettings, split: str, entry: Entry) -> SourceRecord 
             path = image_path(folder, entry.image, settings.image_path == "name")
             key = path.key
             if problem is None:
-                image = locate(settings.root, path)
+                image = locate(settings.root, path, within)
                 return SourceRecord(key, split, image, entry.texts, entry.where, entry.stated_size)
     except UnusableError as error:
         problem = problem or error.reason

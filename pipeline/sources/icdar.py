@@ -12,8 +12,8 @@ from pipeline.sources.pairs import read_pairs
 from pipeline.sources.reading import text_lines
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import SourceSettings
-from pipeline.sources.text_fields import leading_numbers
-from pipeline.sources.values import box_polygon, coordinate, flat_polygon, make_text, shown
+from pipeline.sources.text_fields import leading_numbers, plain_numbers
+from pipeline.sources.values import box_polygon, coordinate, flat_polygon, make_text, plain_polygons, shown
 
 
 def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
@@ -27,13 +27,32 @@ def parse_texts(data: bytes, dont_care: tuple[str, ...]) -> tuple[SourceText, ..
     Raises:
         UnusableError: with the line that is neither of the two forms.
     """
+    lines = list(text_lines(data))
+    if (quadrilaterals := _quadrilaterals([line for _, line in lines], dont_care)) is not None:
+        return quadrilaterals
     texts = []
-    for number, line in text_lines(data):
+    for number, line in lines:
         try:
             texts.append(parse_line(line, dont_care))
         except UnusableError as error:
             raise UnusableError(error.reason, number) from None
     return tuple(texts)
+
+
+def _quadrilaterals(lines: list[str], dont_care: tuple[str, ...]) -> tuple[SourceText, ...] | None:
+    """Return what `parse_line` makes of each line, at once; None where one is no plain quadrilateral."""
+    rows = [line.split(",", maxsplit=8) for line in lines]
+    if any(len(row) < 8 for row in rows):
+        return None
+    fields: list[str] = []
+    for row in rows:
+        fields += row[:8]
+    numbers = plain_numbers(fields)
+    polygons_N42 = None if numbers is None else plain_polygons(numbers, 4)
+    if polygons_N42 is None:
+        return None
+    pairs = zip(polygons_N42, rows, strict=True)
+    return tuple([make_text(polygon, row[8] if len(row) > 8 else None, dont_care) for polygon, row in pairs])
 
 
 def parse_line(line: str, dont_care: tuple[str, ...]) -> SourceText:

@@ -12,8 +12,8 @@ from typing import Any
 from formats.errors import SourceError
 from formats.places import Place, RemotePath, name_below
 from formats.sample import Points
-from pipeline.sources.image_paths import check_file, relative_name
-from pipeline.sources.reading import make_entry, parse_json
+from pipeline.sources.image_paths import Inside, check_file, relative_name
+from pipeline.sources.reading import make_entry, parse_json, read_small
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import SourceSettings
 from pipeline.sources.values import (
@@ -50,7 +50,8 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
             found=found,
             next_step="mend source.splits",
         )
-    return (_entry(settings, file) for file in files)
+    within = Inside(settings.root)
+    return (_entry(settings, file, within) for file in files)
 
 
 def _matching(root: Place, pattern: str) -> list[Place]:
@@ -98,11 +99,11 @@ def _shown(files: Iterable[Place]) -> Iterator[Place]:
     return (file for file in files if not file.name.startswith("."))
 
 
-def _entry(settings: SourceSettings, file: Place) -> Entry:
+def _entry(settings: SourceSettings, file: Place, within: Inside) -> Entry:
     where = relative_name(settings.root, file)
     try:
-        check_file(settings.root, file)
-        page = json_object(parse_json(file.read_bytes()), "the file")
+        check_file(settings.root, file, within)
+        page = json_object(parse_json(read_small(file)), "the file")
         image = json_text(page.get("imagePath"), "imagePath")
     except OSError as error:
         return Entry(where, where, problem=f"cannot be read: {error.strerror}", unnamed=True)

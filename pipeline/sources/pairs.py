@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from formats.errors import SourceError
 from formats.places import Place, RemotePath, below
-from pipeline.sources.image_paths import check_file, image_path, locate, relative_name
-from pipeline.sources.reading import broken_file, make_entry, read_bytes, text_lines
+from pipeline.sources.image_paths import Inside, check_file, image_path, locate, relative_name
+from pipeline.sources.reading import broken_file, make_entry, read_bytes, read_small, text_lines
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import FolderPair, SourceSettings
 
@@ -36,29 +36,37 @@ def read_pairs(settings: SourceSettings, split: str, parse: ParseText) -> Iterat
 
 def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Iterator[Entry]:
     root = settings.root
-    list_file = below(root, value)
+    list_file, within = below(root, value), Inside(root)
+    list_name = relative_name(root, list_file)
     for number, line in text_lines(read_bytes(root, list_file)):
         image, tab, gt = (part.strip() for part in line.partition("\t"))
         if not (tab or gt) or not image or not gt:
             raise broken_file(
                 root, list_file, repr(line[:100]), expected="lines of image<TAB>annotation file", line=number
             )
-        where = f"{relative_name(root, list_file)}:{number}"
         try:
-            gt_file = locate(root, image_path("", gt))
+            gt_file = locate(root, image_path("", gt), within)
         except UnusableError as error:
-            yield Entry(image, where, problem=f"its annotation: {error.reason}")
+            yield Entry(image, f"{list_name}:{number}", problem=f"its annotation: {error.reason}")
             continue
-        yield _pair_entry(root, image, gt_file, parse)
+        yield _pair_entry(root, image, gt_file, parse, None)
 
 
 def _pair_entry(
-    root: Place, image: str, gt_file: Place, parse: ParseText, folder: str | None = None
+    root: Place,
+    image: str,
+    gt_file: Place,
+    parse: ParseText,
+    within: Inside | None,
+    folder: str | None = None,
 ) -> Entry:
+    """Return the entry of an image and its annotation file; without `within`, `locate` found that file."""
+
     def texts() -> tuple[SourceText, ...]:
         try:
-            check_file(root, gt_file)
-            data = gt_file.read_bytes()
+            if within is not None:
+                check_file(root, gt_file, within)
+            data = read_small(gt_file)
         except UnusableError as error:
             raise UnusableError(f"its annotation: {error.reason}") from None
         except OSError as error:
@@ -72,11 +80,12 @@ def _folder_entries(root: Place, images_folder: str, gt_folder: Place, parse: Pa
     images = [name for name in _files(root / images_folder) if name.suffix.lower() in IMAGE_SUFFIXES]
     gts = {name for name in _files(gt_folder) if name.suffix.lower() == ".txt"}
     named = {image: [name for name in gt_names(image) if name in gts] for image in images}
+    within = Inside(root)
     claims = Counter(gt for found in named.values() for gt in found)
     for image, found in named.items():
         problem = _pairing_problem(found, claims)
         if problem is None:
-            yield _pair_entry(root, str(image), gt_folder / found[0], parse, images_folder)
+            yield _pair_entry(root, str(image), gt_folder / found[0], parse, within, images_folder)
         else:
             yield Entry(str(image), relative_name(root, gt_folder), problem=problem, folder=images_folder)
     for gt in sorted(gts - set(claims)):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from formats.errors import SourceError
-from formats.places import Place
+from formats.places import Place, RemotePath
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.record import Entry, SourceText, UnusableError
 
+PIECE = 1 << 16
+"""Bytes of a file that are read at once."""
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _CP1252_HOLES = {byte: chr(byte) for byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D)}
 
@@ -23,7 +27,7 @@ def decode_text(data: bytes) -> str:
     The rule cannot fail and changes no digit or comma, so that a wrong guess harms a transcription only.
     """
     try:
-        return data.decode("utf-8-sig")
+        return data.removeprefix(codecs.BOM_UTF8).decode()
     except UnicodeDecodeError:
         return "".join(_CP1252_HOLES.get(byte) or bytes([byte]).decode("cp1252") for byte in data)
 
@@ -68,6 +72,24 @@ def read_bytes(root: Place, file: Place) -> bytes:
         raise broken_file(
             root, file, getattr(error, "strerror", None) or str(error), expected="a readable annotation file"
         ) from None
+
+
+def read_small(file: Place) -> bytes:
+    """Read a file that is most likely small: its size and a buffer would take as long again as its bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if isinstance(file, RemotePath):
+        return file.read_bytes()
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        pieces = []
+        while piece := os.read(descriptor, PIECE):
+            pieces.append(piece)
+    finally:
+        os.close(descriptor)
+    return b"".join(pieces)
 
 
 def read_json(root: Place, file: Place) -> Any:

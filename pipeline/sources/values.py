@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from formats.sample import Points
 from pipeline.polygons import MAX_VERTICES
@@ -30,6 +31,13 @@ def coordinate(value: Any, what: str) -> float:
     return float(value)
 
 
+def _coordinates(values: Sequence[Any], what: str) -> Sequence[float]:
+    # Most are floats already, and in range: to see that takes a third of the time.
+    if all(type(value) is float and -MAX_COORDINATE <= value <= MAX_COORDINATE for value in values):
+        return values
+    return [coordinate(value, what) for value in values]
+
+
 def flat_polygon(values: Sequence[Any], what: str) -> Points:
     """Return x1, y1, x2, y2, ... as float64 (V, 2).
 
@@ -39,7 +47,20 @@ def flat_polygon(values: Sequence[Any], what: str) -> Points:
     if len(values) % 2:
         raise UnusableError(f"{what}: expected x, y pairs, found {len(values)} numbers")
     _check_count(len(values) // 2, what)
-    return _array(coordinate(value, what) for value in values)
+    return _array(_coordinates(values, what))
+
+
+def plain_polygons(numbers: Sequence[float], vertices: int) -> NDArray[np.float64] | None:
+    """Return the coordinates of polygons of as many vertices each as float64 (N, V, 2), read-only.
+
+    None where one is out of range: `flat_polygon` says which.
+    """
+    if numbers and not -MAX_COORDINATE <= min(numbers) <= max(numbers) <= MAX_COORDINATE:
+        return None
+    polygons_NV2 = np.array(numbers, dtype=np.float64).reshape(-1, vertices, 2)
+    polygons_NV2 += 0.0  # see `read_only`
+    polygons_NV2.flags.writeable = False
+    return polygons_NV2
 
 
 def paired_polygon(points: Any, what: str) -> Points:
@@ -54,7 +75,7 @@ def paired_polygon(points: Any, what: str) -> Points:
     for point in points:
         if not isinstance(point, list) or len(point) != 2:
             raise UnusableError(f"{what}: expected [x, y] pairs of numbers, found {shown(point)}")
-    return _array(coordinate(value, what) for point in points for value in point)
+    return _array(_coordinates([value for point in points for value in point], what))
 
 
 def box_polygon(x1: float, y1: float, x2: float, y2: float) -> Points:
@@ -73,6 +94,8 @@ def make_text(
 
 def whole_unicode(text: str) -> str:
     """Replace lone surrogates, which JSON escapes can make and no encoding can store, by U+FFFD."""
+    if text.isascii():
+        return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
@@ -129,5 +152,5 @@ def _check_count(vertices: int, what: str) -> None:
         raise UnusableError(f"{what}: expected at most {MAX_VERTICES} vertices, found {vertices}")
 
 
-def _array(numbers: Iterable[float]) -> Points:
-    return read_only(np.fromiter(numbers, dtype=np.float64).reshape(-1, 2))
+def _array(numbers: Sequence[float]) -> Points:
+    return read_only(np.array(numbers, dtype=np.float64).reshape(-1, 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from hypothesis import strategies as st
 
 from formats.manifest import SetSettings
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
-from pipeline.plan import Plan, make_plan
+from pipeline.plan import Plan, make_plan, source_digest
 from pipeline.sources.record import Annotations, SourceRecord, SourceText
 
 
@@ -95,3 +97,15 @@ def test_settings_touch_their_part_and_every_shard() -> None:
     assert plan(records).fingerprint.differing(plan(records, renderer=2).fingerprint) == ("targets",)
     assert plan(records, 4).fingerprint.differing(plan(records, 5).fingerprint) == ("layout",)
     assert plan(records, 4).shards == plan(records, 5).shards
+
+
+def test_a_source_is_hashed_field_by_field() -> None:
+    made = SourceRecord(
+        "é", "train", Path("x"), record("a").texts + record("b", text=None).texts, "x:1", (3, 4)
+    )
+    parts = [struct.pack("<Q", len(word)) + word for word in ("é".encode(), b"train", b"0" * 64)]
+    parts.append(struct.pack("<QQ", 3, 4))
+    for text in made.texts:
+        parts.append(struct.pack("<I?", 4, False) + struct.pack("<8d", *text.polygon_V2.ravel()))
+        parts.append(b"\0" if text.text is None else b"\1" + struct.pack("<Q", 1) + b"a")
+    assert source_digest(made, "0" * 64) == f"sha256-ts1:{hashlib.sha256(b''.join(parts)).hexdigest()}"

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.sources.icdar import parse_line, parse_texts
-from pipeline.sources.record import UnusableError
+from pipeline.sources.record import SourceText, UnusableError
 
+FIELDS = st.sampled_from(
+    ["0", "12", "-3", "+.5", " 7", "1e2", "-0", "2000000", "9" * 5000, "nan", "", "1_0", "٣", "x"]
+)
+LINES = st.tuples(
+    st.lists(FIELDS, min_size=7, max_size=10), st.sampled_from(["", ",a,b", ",###", ",caf\xe9"])
+)
 BOX = [[38, 43], [920, 43], [920, 215], [38, 215]]
 
 
@@ -115,3 +124,26 @@ def test_a_quad_annotated_twice_stays_twice(shared_data: Path) -> None:
     texts = parse_texts((shared_data / "sroie/test/gt/X51005230659.txt").read_bytes(), ())
     quad = [[69, 680], [234, 680], [234, 711], [69, 711]]
     assert sum(text.polygon_V2.tolist() == quad for text in texts) == 2
+
+
+def outcome(parse: Callable[[], tuple[SourceText, ...]]) -> object:
+    try:
+        return parse()
+    except UnusableError as error:
+        return error.reason
+
+
+@given(st.lists(LINES, max_size=4), st.sampled_from(["0", "12", "-3.5"]))
+def test_a_page_at_once_is_its_lines_one_by_one(rows: list[tuple[list[str], str]], plain: str) -> None:
+    for fields in ([fields for fields, _ in rows], [[plain] * 8 for _ in rows]):
+        lines = [",".join(row) + rest for row, (_, rest) in zip(fields, rows, strict=True)]
+        found = outcome(lambda lines=lines: parse_texts("\n".join(lines).encode(), ("###",)))
+        assert found == outcome(lambda lines=lines: tuple(parse_line(line, ("###",)) for line in lines))
+
+
+def test_polygons_of_a_page_are_frozen_and_have_no_negative_zero() -> None:
+    for text in parse_texts(b"-0,-0.0,3,2,3.5,4,-1,4\n" * 3, ()):
+        assert text.polygon_V2.dtype == np.float64 and text.polygon_V2.shape == (4, 2)
+        assert not np.signbit(text.polygon_V2[0]).any()
+        with pytest.raises(ValueError):
+            text.polygon_V2[0, 0] = 9

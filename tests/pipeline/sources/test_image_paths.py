@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sources.image_paths import image_path, locate, printable, relative_name
+from pipeline.sources.image_paths import (
+    Inside,
+    check_file,
+    has_controls,
+    image_path,
+    locate,
+    printable,
+    relative_name,
+)
 from pipeline.sources.record import UnusableError
 
 
@@ -122,3 +130,57 @@ def test_names_for_messages(tmp_path: Path) -> None:
     assert relative_name(tmp_path / "root", tmp_path / "formats/a.json") == "../formats/a.json"
     assert printable("a\n\ud800\x1b[31m") == "a\\n\\ud800\\x1b[31m"
     assert len(printable("x" * 10_000)) == 300
+
+
+def test_knowing_a_folder_spares_no_look_at_a_file(tmp_path: Path) -> None:
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    for folder in (root / "in", outside):
+        folder.mkdir(parents=True)
+        (folder / "a.jpg").touch()
+    within = Inside(root)
+    for name in ("in/a.jpg", "in/none.jpg", "in"):
+        assert within.holds(f"{root}/{name}") == (name == "in/a.jpg")
+    (root / "in/out.jpg").symlink_to(outside / "a.jpg")
+    (root / "in/inner.jpg").symlink_to("a.jpg")
+    (root / "in/circle.jpg").symlink_to("circle.jpg")
+    os.mkfifo(root / "in/pipe.jpg")
+    (root / "out").symlink_to(outside)
+    (root / "alias").symlink_to("in")
+    for name in ("in/a.jpg", "in/inner.jpg", "alias/a.jpg"):
+        assert locate(root, image_path("", name), within) == root / name
+        check_file(root, root / name, within)
+    for name in ("in/out.jpg", "in/circle.jpg", "in/pipe.jpg", "out/a.jpg", "in/none.jpg", "a\u0301/x.jpg"):
+        for look in (lambda p, *w: locate(root, p, *w), lambda p, *w: check_file(root, root / p.spelled, *w)):
+            with pytest.raises(UnusableError) as plain:
+                look(image_path("", name))
+            with pytest.raises(UnusableError) as known:
+                look(image_path("", name), within)
+            assert known.value.reason == plain.value.reason
+
+
+def test_nothing_is_known_of_folders_outside_the_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "root").mkdir()
+    (tmp_path / "a.txt").touch()
+    monkeypatch.chdir(tmp_path / "root")
+    within = Inside(tmp_path / "root")
+    for name in (f"{tmp_path}/a.txt", f"{tmp_path}/root/../a.txt", "../a.txt", "/a.txt", "a\0/b", "x" * 5000):
+        assert not within.holds(name)
+    Path("b.txt").touch()
+    assert within.holds("b.txt")
+    check_file(tmp_path / "root", tmp_path / "a.txt", within)  # where the configuration itself places it
+
+
+@given(st.text(max_size=8))
+def test_printable_names_are_told_quickly_and_the_others_slowly(name: str) -> None:
+    slow = name.encode("utf-8", "backslashreplace").decode()
+    slow = "".join(c if unicodedata.category(c) != "Cc" else ascii(c)[1:-1] for c in slow)
+    assert printable(name) == unicodedata.normalize("NFC", slow)
+    assert has_controls(name) == any(unicodedata.category(c) in ("Cc", "Cs") for c in name)
+
+
+@given(st.lists(st.sampled_from(["a", "b.c", "..", ".", ""]), max_size=4))
+def test_names_for_messages_are_relative_paths(parts: list[str]) -> None:
+    root, file = Path("/x/root"), Path("/x/root").joinpath(*parts)
+    assert relative_name(root, file) == Path(os.path.relpath(file, root)).as_posix()

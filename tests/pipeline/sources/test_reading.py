@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formats.errors import SourceError
-from pipeline.sources.reading import decode_text, make_entry, parse_json, read_json, text_lines
+from pipeline.sources.reading import (
+    PIECE,
+    decode_text,
+    make_entry,
+    parse_json,
+    read_json,
+    read_small,
+    text_lines,
+)
 from pipeline.sources.record import UnusableError
 
 
@@ -71,3 +79,24 @@ def test_a_fault_in_the_texts_becomes_the_entrys_problem() -> None:
         (),
         (1, 2),
     )
+
+
+def test_files_of_any_length_are_read_as_a_whole(tmp_path: Path) -> None:
+    for size in (0, 1, PIECE, PIECE + 1, 3 * PIECE):
+        (tmp_path / "a").write_bytes(bytes(range(251)) * (size // 251 + 1))
+        assert read_small(tmp_path / "a") == (tmp_path / "a").read_bytes()
+    (tmp_path / "a").write_bytes(b"")
+    assert read_small(tmp_path / "a") == b""
+    for file, reason in ((tmp_path, "Is a directory"), (tmp_path / "none", "No such file")):
+        with pytest.raises(OSError, match=reason):
+            read_small(file)
+
+
+@given(st.binary(max_size=6))
+def test_a_mark_at_the_beginning_is_dropped_once(data: bytes) -> None:
+    for marked in (data, b"\xef\xbb\xbf" + data):
+        try:
+            expected = marked.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            continue
+        assert decode_text(marked) == expected
