@@ -156,8 +156,9 @@ def _unpack(packed_HW: Bytes, out_HW: Bytes) -> None:
     if not len(holes):
         out_HW.fill(1)
         return
-    words = packed_HW.shape[1] / 8
-    rows = slice(int(holes[0] / words), int(holes[-1] / words) + 1)
+    # A word may lie in two rows: where a row is no multiple of 64 pixels.
+    first, last = 8 * int(holes[0]), 8 * int(holes[-1]) + 7
+    rows = slice(first // packed_HW.shape[1], last // packed_HW.shape[1] + 1)
     # The bits may lie where their bytes go: they are read before anything is written.
     unpacked_HW = np.unpackbits(packed_HW[rows], axis=1)
     out_HW.fill(1)

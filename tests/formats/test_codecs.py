@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from numcodecs.zstd import Zstd
 
 from formats.codecs import (
     compress,
@@ -121,6 +122,10 @@ def test_frames(data: bytes) -> None:
     out = np.empty(len(data), np.uint8)
     assert decompress(memoryview(frame), out) is out
     assert out.tobytes() == data
+    out.fill(0)
+    assert decompress(frame, out, checked=True).tobytes() == data
+    unchecked = bytes(Zstd(level=1, checksum=False).encode(data))
+    assert decompress(unchecked, checked=True).tobytes() == data
     for size in (len(data) + 1, len(data) - 1):
         with pytest.raises(DamageError, match="frame"):
             decompress(frame, np.empty(size, np.uint8))
