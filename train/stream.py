@@ -1,8 +1,9 @@
 """The stream: batches of a set, decoded ahead by threads into memory that is used again and again.
 
-Each member is read at its recorded place and checked against its recorded CRC-32C; each shard is hashed as a
-whole when it is first read, beside that (train.shard_hashes). Decoding, decompression and warping drop
-Python's lock, so threads do what worker processes would, without copying between processes.
+Each member is read at its recorded place and checked against its recorded CRC-32C (with verify=first a raw
+page once only); each shard is hashed as a whole when it is first read, beside that (train.shard_hashes).
+Decoding, decompression and warping drop Python's lock, so threads do what worker processes would, without
+copying between processes.
 Nothing is rendered here, and nothing is skipped: a sample that cannot be decoded ends the epoch with an error
 that names it.
 """
@@ -78,7 +79,7 @@ class Statistics:
 
     @property
     def read(self) -> int:
-        """Samples whose members were read, and so checked."""
+        """Samples whose members were read, and checked as `verify` says."""
         return self.samples - self.cached
 
 

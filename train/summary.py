@@ -45,7 +45,8 @@ class Outcome:
             )
         lines.append(
             f"  read   {counted(summary['members_verified'], 'member')} of "
-            f"{counted(summary['shards_opened'], 'shard')}, each checked against its CRC-32C when read; "
+            f"{counted(summary['shards_opened'], 'shard')}, each checked against its CRC-32C when "
+            f"{_when(summary['verify'])}; "
             f"{_hashed(summary['shards_verified'])}; fallbacks: {summary['fallbacks']}"
         )
         if (kept := summary["cache"])["pages"]:
@@ -63,6 +64,10 @@ class Outcome:
         if not self.finished:
             lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
         return "\n".join(lines)
+
+
+def _when(verify: str) -> str:
+    return "read, raw pages when first read" if verify == "first" else "read"
 
 
 def _hashed(shards: int) -> str:
@@ -125,6 +130,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "epochs": position.epoch,
         "steps": position.step,
         "samples_streamed": position.samples,
+        "verify": experiment.config.data.stream.verify,
         "members_verified": ended.pages_read * members,
         "shards_opened": len(experiment.train_set.shards),
         "shards_verified": ended.shards_verified,

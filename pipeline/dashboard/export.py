@@ -13,9 +13,9 @@ from formats.storage import write_whole
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.links import FileLinks, place_of
 from pipeline.dashboard.pictures import layer_picture, page_picture, quarantined_picture, thumbnail
-from pipeline.dashboard.render import Pages
+from pipeline.dashboard.render import Pages, Values
 from pipeline.dashboard.run_views import RunViews
-from pipeline.dashboard.set_views import SetViews, Values
+from pipeline.dashboard.set_views import SetViews
 
 THUMBS = 60
 """Thumbnails of a set in the file."""

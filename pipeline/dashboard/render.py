@@ -14,6 +14,8 @@ from pipeline.dashboard.catalogue import CHECKING
 from pipeline.dashboard.links import Links
 from pipeline.health_text import age_text, moment_text, problem_text, progress_text, size_text
 
+Values = dict[str, Any]
+"""What fills a template, by name."""
 VERDICTS = {
     "valid": ("ok", "✓"),
     "unchecked": ("unsure", "?"),
@@ -56,7 +58,7 @@ class Pages:
             "ratio": lambda ratio: "" if ratio is None else f"{ratio:.{0 if ratio >= 10 else 1}f}:1",
         }
 
-    def page(self, template: str, values: dict[str, Any], *, layout: str = "page.html") -> str:
+    def page(self, template: str, values: Values, *, layout: str = "page.html") -> str:
         """Return a page: whole, or under the layout "part.html" what stands in its middle."""
         return self._env.get_template(template).render(**values, layout=layout)
 

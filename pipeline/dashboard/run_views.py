@@ -11,8 +11,8 @@ from formats.run_diff_text import tables
 from formats.run_record import RunRecord
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import Axes, Line, line_chart
+from pipeline.dashboard.render import Values
 
-Values = dict[str, Any]
 LOSSES = {
     "loss": "all parts",
     "loss/prob": "probability",

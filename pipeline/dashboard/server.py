@@ -26,9 +26,9 @@ from pipeline.dashboard.pictures import (
     thumbnail,
     unreadable_picture,
 )
-from pipeline.dashboard.render import Pages
+from pipeline.dashboard.render import Pages, Values
 from pipeline.dashboard.run_views import RunViews
-from pipeline.dashboard.set_views import SetViews, Values
+from pipeline.dashboard.set_views import SetViews
 
 KEPT = {"cache-control": "private, max-age=300"}
 """Of pictures. Pages are asked for anew: what they tell of changes."""

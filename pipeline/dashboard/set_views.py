@@ -16,10 +16,10 @@ from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import share_bar
 from pipeline.dashboard.distributions import distributions
 from pipeline.dashboard.pictures import LAYERS, page_box
+from pipeline.dashboard.render import Values
 from pipeline.dashboard.samples import ORDERS, find_samples, stored_sizes
 from pipeline.set_health import SetHealth
 
-Values = dict[str, Any]
 PARTS = {
     "image": "pages",
     "maps": "maps",

@@ -133,6 +133,12 @@ def test_it_learns(small_run: Path) -> None:
     assert summary["finished"] and not summary["ended_early"]
 
 
+def test_a_summary_says_when_members_were_checked(small_set: Path, tmp_path: Path) -> None:
+    words = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.stream.verify=first")
+    summary = train(small_set, tmp_path, *words)
+    assert "CRC-32C when read, raw pages when first read;" in Outcome(tmp_path / "x", True, summary).text()
+
+
 def test_a_run_that_patience_ends_says_so(small_set: Path, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=9", "trainer.patience=1", "optim.lr=1e-12", "trainer.limit_train_batches=1")
     summary = train(small_set, tmp_path, *words)
