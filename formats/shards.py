@@ -7,6 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, chain
+from math import prod
 from pathlib import Path
 from typing import Protocol
 
@@ -143,6 +144,10 @@ class ShardSet:
         self.settings = self.manifest.settings
         self.canvas = self.settings.geometry.canvas
         self.encoding: EncodingSpec = self.settings.encoding
+        self.plane_shapes = plane_shapes(self.canvas, self.encoding)
+        """Rows and bytes a row of every plane a sample may have, in the stored order."""
+        self.plane_bytes = sum(map(prod, self.plane_shapes.values()))
+        """Bytes that a sample's decoded planes take at most."""
         for split in splits or ():
             if split not in self.manifest.splits:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
@@ -276,11 +281,6 @@ class ShardSet:
             checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
         return True
 
-    @property
-    def plane_bytes(self) -> int:
-        """Bytes that a sample's decoded planes take at most."""
-        return sum(rows * columns for rows, columns in plane_shapes(self.canvas, self.encoding).values())
-
     def planes(self, number: int, scratch: Bytes | None = None) -> dict[str, Bytes]:
         """Decode a sample's stored planes; see `formats.codecs.map_planes`.
 
@@ -290,7 +290,7 @@ class ShardSet:
                 other is asked for: the planes are views of it.
         """
         scratch = np.empty(self.plane_bytes, np.uint8) if scratch is None else scratch
-        shapes = plane_shapes(self.canvas, self.encoding)
+        shapes = self.plane_shapes
         members = ("maps",) if self.encoding.container == "tar" else tuple(shapes)
         frames = {name: self.member(number, name) for name in members}
         try:

@@ -97,7 +97,7 @@ def augmentation(folder: Path, source: Path) -> dict[str, float]:
     count = min(len(opened), 64)
     page, scratch = np.empty((*opened.canvas, 3), np.uint8), np.empty(opened.plane_bytes, np.uint8)
     decoder = Decoder(opened, crop=(640, 640), augment=AugmentSettings(), seed=0)
-    slots = [Slot(16, decoder.size, decoder.planes) for _ in range(count // 16 + 1)]
+    slots = [Slot(16, decoder.size, decoder.shapes) for _ in range(count // 16 + 1)]
     work = {
         "image": lambda number, _: opened.image(number, page),
         "planes": lambda number, _: opened.planes(number, scratch),

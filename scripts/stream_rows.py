@@ -21,11 +21,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from formats.codecs import decode_image, decompress
+from formats.codecs import content_size, decode_image, decompress
 from formats.sample import Bytes, DistanceMaps, TargetMaps
 from formats.shards import ShardSet
 from train.augment import AugmentSettings
-from train.decode import spread
 from train.stream import Stream, StreamSettings
 
 MAPS = ("prob", "prob_mask", "thresh", "thresh_mask")
@@ -95,21 +94,22 @@ class Payloads:
 
     def __init__(self, sets: Sets) -> None:
         opened = sets.jpeg
-        self.canvas, self.encoding = opened.canvas, opened.encoding
+        self.canvas, self.encoding, self.plane_bytes = opened.canvas, opened.encoding, opened.plane_bytes
 
     def __call__(self, payload: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-        image_HWC = np.empty((*self.canvas, 3), np.uint8)
-        decode_image(payload["image"], self.encoding, image_HWC)
-        planes_PHW = np.empty((3, *self.canvas), np.uint8)
         H, W = self.canvas
-        content = decompress(payload["maps"])
-        planes_PHW.reshape(-1)[: len(content)] = content
-        packed = planes_PHW.reshape(-1)[len(content) - H * W // 8 : len(content)].reshape(H, W // 8)
-        planes = {"distance": planes_PHW[0], "prob_mask": packed}
-        if len(content) > 2 * H * W:
-            planes["overlap"] = planes_PHW[1]
-        spread(planes, ("distance", "overlap", "prob_mask"), planes_PHW)
-        return torch.from_numpy(image_HWC), torch.from_numpy(planes_PHW)
+        image_HWC = np.empty((H, W, 3), np.uint8)
+        decode_image(payload["image"], self.encoding, image_HWC)
+        content_B, size, mask = (
+            np.empty(self.plane_bytes, np.uint8),
+            content_size(payload["maps"]),
+            H * W // 8,
+        )
+        decompress(payload["maps"], content_B[:size], checked=True)
+        if size < self.plane_bytes:
+            content_B[-mask:] = content_B[size - mask : size]
+            content_B[H * W : -mask] = 0
+        return torch.from_numpy(image_HWC), torch.from_numpy(content_B)
 
 
 def _loader(data: Any, sets: Sets, workers: int, *, shuffle: bool | None = None) -> Epoch:

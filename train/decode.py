@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from formats.codecs import plane_shapes
 from formats.errors import TextshardsError
 from formats.sample import Bytes
 from formats.shards import ShardSet
 from train.augment import AugmentSettings, Side, draw_for
-from train.batch import PLANES, Slot
+from train.batch import Slot
 from train.cache import Decoded, PageCache
 from train.warp import Warper, Window
-
-ALL_ONES = np.uint64(0xFFFF_FFFF_FFFF_FFFF)
-"""Eight packed bytes of which all 64 pixels are 1."""
 
 
 class Decoder:
@@ -40,7 +38,7 @@ class Decoder:
     ) -> None:
         self.shard_set, self.augment, self.seed = shard_set, augment, seed
         self.size: Side = shard_set.canvas if augment is None or crop is None else crop
-        self.planes = PLANES[shard_set.encoding.maps]
+        self.shapes = plane_shapes(self.size, shard_set.encoding)
         self.cache = PageCache(cache_bytes)
         # A JPEG is decoded with room for a fourth channel beside its three; pages that are kept are not.
         self._channels = 4 if shard_set.encoding.image == "jpeg" and not cache_bytes else 3
@@ -66,8 +64,7 @@ class Decoder:
 
     def _whole(self, slot: Slot, row: int, number: int) -> None:
         self._image(number, slot.image(row))
-        planes_PHW = slot.planes(row)
-        spread(self.shard_set.planes(number, planes_PHW.reshape(-1)), self.planes, planes_PHW)
+        _settle(self.shard_set.planes(number, slot.content(row)), slot.planes(row))
 
     def _crop(self, slot: Slot, row: int, number: int, epoch: int, settings: AugmentSettings) -> bool:
         # Threads come and go with the epochs; what they decode into stays. Taking from a list is atomic.
@@ -106,7 +103,7 @@ class Decoder:
         planes = page.planes
         draw = draw_for(self.shard_set.key(number), planes, settings, self.seed, epoch, self.size)
         window = warper.window(draw.matrix_23)
-        out = dict(zip(self.planes, slot.planes(row), strict=True))
+        out = slot.planes(row)
         first = "distance" if "distance" in planes else "thresh"
         warper.page(window, page.image_HWC, planes[first], draw.color_34, slot.image(row), out[first])
         self._others(warper, window, planes, out)
@@ -132,34 +129,14 @@ class _Scratch:
         self.warper = Warper(shard_set.canvas, size, shard_set.settings.geometry.pad_color)
 
 
-def spread(planes: dict[str, Bytes], names: tuple[str, ...], planes_PHW: Bytes) -> None:
-    """Bring planes to a byte a pixel where they were decompressed; one that is not there is all zero.
+def _settle(stored: dict[str, Bytes], out: dict[str, Bytes]) -> None:
+    """Bring decompressed planes to their places in the same memory; an overlap that is not there is zero.
 
     Args:
-        planes: by name, views of `planes_PHW` from its beginning on, as `ShardSet.planes` leaves them.
-        names: of all P planes, in the order they are stored in.
-        planes_PHW: (P, H, W) uint8.
+        stored: views of the memory, as `ShardSet.planes` leaves them.
+        out: where each is to be.
     """
-    # The last first: a plane at its place lies behind where any plane before it was decompressed.
-    for place in reversed(range(len(names))):
-        plane_HW, out_HW = planes.get(names[place]), planes_PHW[place]
-        if plane_HW is None:
-            out_HW.fill(0)
-        elif plane_HW.shape != out_HW.shape:
-            _unpack(plane_HW, out_HW)
-
-
-def _unpack(packed_HW: Bytes, out_HW: Bytes) -> None:
-    """Bring a plane of bits to a byte a pixel; what is nothing but ones is filled, not unpacked."""
-    # A canvas has multiples of 32 for its sides, so that a plane's bytes make whole words.
-    holes = np.flatnonzero(packed_HW.reshape(-1).view(np.uint64) != ALL_ONES)
-    if not len(holes):
-        out_HW.fill(1)
-        return
-    # A word may lie in two rows: where a row is no multiple of 64 pixels.
-    first, last = 8 * int(holes[0]), 8 * int(holes[-1]) + 7
-    rows = slice(first // packed_HW.shape[1], last // packed_HW.shape[1] + 1)
-    # The bits may lie where their bytes go: they are read before anything is written.
-    unpacked_HW = np.unpackbits(packed_HW[rows], axis=1)
-    out_HW.fill(1)
-    out_HW[rows] = unpacked_HW
+    if "overlap" in out and "overlap" not in stored:
+        # Where the frame had no overlap the mask lies in its place, further on than the mask is long.
+        out["prob_mask"][:] = stored["prob_mask"]
+        out["overlap"].fill(0)

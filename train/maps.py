@@ -43,7 +43,7 @@ class MapReader:
         self,
         distance_NHW: Tensor,
         overlap_NHW: Tensor | None,
-        prob_mask_NHW: Tensor,
+        prob_mask_NHB: Tensor,
         stored_ratio: float,
         ratio: float | None = None,
     ) -> Targets:
@@ -52,7 +52,7 @@ class MapReader:
         Args:
             distance_NHW: uint8 levels.
             overlap_NHW: uint8 magnitude corrections; None where no two texts' bands overlap.
-            prob_mask_NHW: uint8 0/1.
+            prob_mask_NHB: packed uint8, see `unpacked`.
             stored_ratio: the shrink ratio the plane was stored at.
             ratio: the shrink ratio to read.
 
@@ -70,21 +70,29 @@ class MapReader:
             thresh_NHW = _look_up(magnitude_NHW, thresh_of_magnitude)
         return Targets(
             prob_NHW=_look_up(distance_NHW, tables.prob.astype(np.float32)),
-            prob_mask_NHW=prob_mask_NHW.float(),
+            prob_mask_NHW=unpacked(prob_mask_NHB).float(),
             thresh_NHW=thresh_NHW,
             thresh_mask_NHW=_look_up(distance_NHW, tables.thresh_mask.astype(np.float32)),
         )
 
     def planes(
-        self, prob_NHW: Tensor, prob_mask_NHW: Tensor, thresh_NHW: Tensor, thresh_mask_NHW: Tensor
+        self, prob_NHB: Tensor, prob_mask_NHB: Tensor, thresh_NHW: Tensor, thresh_mask_NHB: Tensor
     ) -> Targets:
-        """Read the four planes stored as they are, uint8: three 0/1, `thresh_NHW` 0..255."""
+        """Read the four planes stored as they are, uint8: three packed, `thresh_NHW` 0..255."""
         return Targets(
-            prob_NHW=prob_NHW.float(),
-            prob_mask_NHW=prob_mask_NHW.float(),
+            prob_NHW=unpacked(prob_NHB).float(),
+            prob_mask_NHW=unpacked(prob_mask_NHB).float(),
             thresh_NHW=_look_up(thresh_NHW, self._thresh_of_byte),
-            thresh_mask_NHW=thresh_mask_NHW.float(),
+            thresh_mask_NHW=unpacked(thresh_mask_NHB).float(),
         )
+
+
+def unpacked(packed_NHB: Tensor) -> Tensor:
+    """Return 0/1 planes (N, H, W) uint8 of such with 8 pixels a byte, (N, H, W / 8), highest bit first."""
+    if packed_NHB.device.type == "cpu":
+        return torch.from_numpy(np.unpackbits(packed_NHB.numpy(), axis=2))
+    shifts_8 = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed_NHB.device)
+    return (packed_NHB[..., None] >> shifts_8 & 1).flatten(2)
 
 
 def _look_up(plane_NHW: Tensor, table: NDArray[np.generic]) -> Tensor:

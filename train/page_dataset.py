@@ -16,8 +16,6 @@ from torch.utils.data import Dataset
 
 from formats.sample import Bytes
 from formats.shards import ShardSet
-from train.batch import PLANES
-from train.decode import spread
 
 Transform = Callable[[Bytes, dict[str, Bytes]], tuple[Bytes, dict[str, Bytes]]]
 """From (H, W, 3) uint8 RGB and (H, W) uint8 planes to the same of any one size.
@@ -39,26 +37,33 @@ class PageDataset(Dataset[dict[str, torch.Tensor]]):
 
     def __init__(self, shard_set: ShardSet, transform: Transform | None = None) -> None:
         self.shard_set, self.transform = shard_set, transform
-        self.names = PLANES[shard_set.encoding.maps]
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.shard_set)
 
     def __getitem__(self, number: int) -> dict[str, Any]:
-        """Return `image` (H, W, 3), the planes that `train.batch.Batch` has, (H, W) each, and `number`.
+        """Return `image` (H, W, 3), the planes that `train.batch.Batch` has, and `number`.
+
+        The planes are (H, W) each, those of one bit a pixel too.
 
         Raises:
             DamageError, SetError: the sample's bytes are not those that were written; names its key.
             IndexError: no sample has that number.
         """
         image_HWC = self.shard_set.image(number)
-        planes_PHW = np.empty((len(self.names), *self.shard_set.canvas), np.uint8)
-        spread(self.shard_set.planes(number, planes_PHW.reshape(-1)), self.names, planes_PHW)
-        planes = dict(zip(self.names, planes_PHW, strict=True))
+        canvas, stored = self.shard_set.canvas, self.shard_set.planes(number)
+        planes = {name: _whole(stored.get(name), canvas) for name in self.shard_set.plane_shapes}
         if self.transform is not None:
             image_HWC, planes = self.transform(image_HWC, planes)
         arrays = {"image": image_HWC} | planes
         return {name: torch.from_numpy(np.ascontiguousarray(it)) for name, it in arrays.items()} | {
             "number": number
         }
+
+
+def _whole(plane: Bytes | None, canvas: tuple[int, int]) -> Bytes:
+    """Return a stored plane with a byte a pixel; one that is not there is all zero."""
+    if plane is None:
+        return np.zeros(canvas, np.uint8)
+    return plane if plane.shape == canvas else np.unpackbits(plane, axis=1)

@@ -251,7 +251,7 @@ class Stream:
     def _memory(self) -> list[Slot]:
         local = -(-self.settings.batch_size // self._order.world)
         while len(self._slots) < min(self.settings.prefetch + 1, len(self)):
-            self._slots.append(Slot(local, self._decoder.size, self._decoder.planes))
+            self._slots.append(Slot(local, self._decoder.size, self._decoder.shapes))
         return self._slots
 
     def _begin(

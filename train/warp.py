@@ -48,7 +48,7 @@ class Window:
     @property
     def packed(self) -> tuple[slice, slice]:
         """The window in a plane of 8 pixels a byte."""
-        return self.rows, slice(self.columns.start // BLOCK, self.columns.stop // BLOCK)
+        return _packed(self.rows, self.columns)
 
 
 def require_similarity(matrix_23: Points) -> None:
@@ -92,13 +92,18 @@ def _span(seen: list[float], size: int) -> slice:
     return slice(max(first // BLOCK * BLOCK, 0), min(-(-last // BLOCK) * BLOCK, size))
 
 
+def _packed(rows: slice, columns: slice) -> tuple[slice, slice]:
+    """Return a part of a plane, in whole blocks, in the same plane of 8 pixels a byte."""
+    return rows, slice(columns.start // BLOCK, columns.stop // BLOCK)
+
+
 @dataclass(frozen=True)
 class Focus:
     """The part of a window that is not all border, and the part of the crop that shows it.
 
     Attributes:
         source: rows and columns of the window.
-        out: rows and columns of the crop.
+        out: rows of the crop, and columns in whole blocks of 8.
         matrix_23: (2, 3) float64 from points of the one to points of the other.
     """
 
@@ -122,6 +127,7 @@ class Focus:
         rows = _within([c * u + d * v + shift_y for u, v in ends], crop[0])
         if columns.start >= columns.stop or rows.start >= rows.stop:
             return None
+        columns = slice(columns.start // BLOCK * BLOCK, -(-columns.stop // BLOCK) * BLOCK)
         shift = (a * x + b * y + shift_x - columns.start, c * x + d * y + shift_y - rows.start)
         moved_23 = np.array([[a, b, shift[0]], [c, d, shift[1]]])
         return cls((slice(y, y + height), slice(x, x + width)), (rows, columns), moved_23)
@@ -140,7 +146,7 @@ class Warper:
 
     Args:
         canvas: height, width of a page, multiples of 8.
-        crop: height, width of what comes out.
+        crop: height, width of what comes out, the width a multiple of 8.
         pad_color: RGB off the page.
     """
 
@@ -150,6 +156,7 @@ class Warper:
         self._source = np.empty(canvas[0] * canvas[1] * 4, np.uint8)
         self._warped_HW4 = np.empty((*crop, 4), np.uint8)
         self._colored_HWC = np.empty((*crop, 3), np.uint8)
+        self._bits_HW = np.empty(crop, np.uint8)
 
     def window(self, matrix_23: Points) -> Window | None:
         """Return what a crop sees of the page; see `window_of`.
@@ -224,17 +231,19 @@ class Warper:
             source_HW, moved_HW = seen_HW[focus.source], out_HW[focus.out]
             self._warp(source_HW, focus.matrix_23, moved_HW, (0,), cv2.INTER_NEAREST)
 
-    def bits(self, window: Window | None, packed_HW: Bytes, out_HW: Bytes, outside: int) -> None:
-        """Warp a 0/1 plane of 8 pixels a byte, which is `outside` off the page, to one byte a pixel."""
-        out_HW.fill(outside)
+    def bits(self, window: Window | None, packed_HB: Bytes, out_HB: Bytes, outside: int) -> None:
+        """Warp a 0/1 plane of 8 pixels a byte, which is `outside` off the page, to another such."""
+        out_HB.fill(0xFF * outside)
         if window is None:
             return
-        seen_HW = packed_HW[window.packed]
-        x, y, width, height = cv2.boundingRect(cv2.bitwise_not(seen_HW) if outside else seen_HW)
+        seen_HB = packed_HB[window.packed]
+        x, y, width, height = cv2.boundingRect(cv2.bitwise_not(seen_HB) if outside else seen_HB)
         focus = self._focus(window, (x * BLOCK, y, width * BLOCK, height))
         if focus is not None:
-            source_HW = np.unpackbits(seen_HW[y : y + height, x : x + width], axis=1)
-            self._warp(source_HW, focus.matrix_23, out_HW[focus.out], (outside,))
+            source_HW = np.unpackbits(seen_HB[y : y + height, x : x + width], axis=1)
+            moved_HW = self._bits_HW[focus.out]
+            self._warp(source_HW, focus.matrix_23, moved_HW, (outside,))
+            out_HB[_packed(*focus.out)] = np.packbits(moved_HW, axis=1)
 
     def _focus(self, window: Window, box: Box) -> Focus | None:
         return Focus.on(box, window.matrix_23, self.crop)

@@ -47,7 +47,8 @@ def test_real_runs_as_a_table_as_json_and_as_a_page(small_run: Path, tmp_path: P
     done = compare(small_run, other, "--html", tmp_path / "deep/page.html")
     assert (done.returncode, done.stderr) == (0, "")
     assert "beware: a single seed for precision=32-true; precision=bf16-mixed" in done.stdout
-    head, row = (line.split() for line in done.stdout.splitlines() if "small" in line or "trainer" in line)
+    lines = [line.split() for line in done.stdout.splitlines()]
+    head, row = (words for words in lines if words[:1] in (["small"], ["trainer.precision"]))
     assert dict(zip(head, row[1:], strict=True)) == {"small": "32-true", "large": "bf16-mixed"}
     assert (tmp_path / "deep/page.html").stat().st_size > 10_000
 

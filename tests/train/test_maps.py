@@ -10,9 +10,13 @@ from hypothesis.extra import numpy as arrays
 from formats.sample import DistanceMaps, TargetMaps
 from train.maps import MapReader, Targets
 
-BYTES = arrays.arrays(np.uint8, (3, 5, 7))
-BITS = arrays.arrays(np.uint8, (3, 5, 7), elements=st.integers(0, 1))
+BYTES = arrays.arrays(np.uint8, (3, 5, 16))
+BITS = arrays.arrays(np.uint8, (3, 5, 16), elements=st.integers(0, 1))
 LOW, HIGH = 0.3, 0.7
+
+
+def packed(bits_NHW: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.packbits(bits_NHW, axis=2))
 
 
 def decoded(maps: TargetMaps) -> Targets:
@@ -39,15 +43,15 @@ def test_targets_are_the_decoded_maps_at_any_ratio(
     expected = decoded(DistanceMaps(distance_NHW, overlap_NHW, mask_NHW).target_maps(stored, ratio))
     overlap = None if overlap_NHW is None else torch.from_numpy(overlap_NHW)
     reader = MapReader(LOW, HIGH)
-    planes = torch.from_numpy(distance_NHW), overlap, torch.from_numpy(mask_NHW)
+    planes = torch.from_numpy(distance_NHW), overlap, packed(mask_NHW)
     assert_same(reader(*planes, stored, ratio), expected)
 
 
 def test_every_level_is_read_at_the_stored_ratio_by_default() -> None:
     distance_NHW = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
-    mask_NHW = torch.ones_like(distance_NHW)
-    targets = MapReader(LOW, HIGH)(distance_NHW, None, mask_NHW, 0.4)
-    expected = DistanceMaps(distance_NHW.numpy(), None, mask_NHW.numpy()).target_maps(0.4)
+    mask_NHW = np.ones((1, 16, 16), np.uint8)
+    targets = MapReader(LOW, HIGH)(distance_NHW, None, packed(mask_NHW), 0.4)
+    expected = DistanceMaps(distance_NHW.numpy(), None, mask_NHW).target_maps(0.4)
     assert_same(targets, decoded(expected))
     assert float(targets.thresh_NHW.min()) == pytest.approx(LOW)
     assert HIGH - 0.01 < float(targets.thresh_NHW.max()) <= HIGH
@@ -58,20 +62,20 @@ def test_the_four_planes_read_the_same_way(
     prob: np.ndarray, prob_mask: np.ndarray, thresh: np.ndarray, thresh_mask: np.ndarray
 ) -> None:
     expected = decoded(TargetMaps(prob, prob_mask, thresh, thresh_mask))
-    planes = (torch.from_numpy(plane) for plane in (prob, prob_mask, thresh, thresh_mask))
+    planes = (packed(prob), packed(prob_mask), torch.from_numpy(thresh), packed(thresh_mask))
     assert_same(MapReader(LOW, HIGH).planes(*planes), expected)
 
 
 def test_a_plane_that_is_a_view_is_read_as_it_looks() -> None:
-    distance_NHW = torch.randint(0, 256, (2, 9, 8), dtype=torch.uint8)
+    distance_NHW = torch.randint(0, 256, (2, 16, 8), dtype=torch.uint8)
     turned_NHW = distance_NHW.transpose(1, 2)
-    ones_NHW = torch.ones(2, 8, 9, dtype=torch.uint8)
+    ones_NHW = torch.full((2, 8, 2), 255, dtype=torch.uint8)
     reader = MapReader(LOW, HIGH)
     assert_same(reader(turned_NHW, None, ones_NHW, 0.4), reader(turned_NHW.contiguous(), None, ones_NHW, 0.4))
 
 
 def test_reading_leaves_the_planes_alone() -> None:
-    planes = [torch.randint(0, 2, (1, 4, 4), dtype=torch.uint8) for _ in range(3)]
+    planes = [torch.randint(0, 2, (1, 4, columns), dtype=torch.uint8) for columns in (16, 16, 2)]
     before = [plane.clone() for plane in planes]
     MapReader(LOW, HIGH)(planes[0], planes[1], planes[2], 0.4)
     assert all(torch.equal(plane, kept) for plane, kept in zip(planes, before, strict=True))
@@ -85,7 +89,7 @@ def test_a_ratio_below_the_stored_one_cannot_be_read() -> None:
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_device_reads_what_the_host_reads() -> None:
-    planes = [torch.randint(0, high, (2, 33, 40), dtype=torch.uint8) for high in (256, 256, 2)]
+    planes = [torch.randint(0, 256, (2, 33, columns), dtype=torch.uint8) for columns in (40, 40, 5)]
     reader = MapReader(LOW, HIGH)
     on_host = reader(planes[0], planes[1], planes[2], 0.4, 0.5)
     on_device = reader(*(plane.cuda() for plane in planes), 0.4, 0.5)

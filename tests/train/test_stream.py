@@ -21,6 +21,7 @@ from formats.spec import EncodingSpec, GeometrySpec
 from train.augment import AugmentSettings
 from train.batch import Batch, Slot
 from train.decode import Decoder
+from train.maps import unpacked
 from train.stream import Stream, StreamSettings
 
 CANVAS = (128, 96)
@@ -68,6 +69,12 @@ def contents(batches: Iterator[Batch]) -> dict[int, bytes]:
     return found
 
 
+def whole(batch: Batch) -> dict[str, torch.Tensor]:
+    """Return a batch's planes, (N, H, W) each."""
+    packed = ("prob", "prob_mask", "thresh_mask")
+    return {name: unpacked(plane) if name in packed else plane for name, plane in batch.planes.items()}
+
+
 @pytest.mark.parametrize("container", ["tar", "zarr"])
 @pytest.mark.parametrize("maps", ["distance", "planes"])
 def test_without_augmentation_pages_come_as_stored(
@@ -83,7 +90,7 @@ def test_without_augmentation_pages_come_as_stored(
             sample = SAMPLES[number]
             assert_array_equal(batch.images_NHWC[row], sample.image_HWC)
             stored = sample.maps if maps == "distance" else sample.maps.target_maps(0.4)  # type: ignore[union-attr]
-            for name, plane in batch.planes.items():
+            for name, plane in whole(batch).items():
                 expected = getattr(stored, f"{name}_HW")
                 assert_array_equal(plane[row], np.zeros(CANVAS) if expected is None else expected)
         numbers += batch.numbers
@@ -104,11 +111,12 @@ def test_crops_show_text_where_their_maps_say(sets: dict[str, ShardSet], name: s
     for batch in stream.epoch(0):
         assert batch.images_NHWC.shape == (4, 64, 96, 3)
         grey = batch.images_NHWC.float().mean(dim=3)
-        if "distance" in batch.planes:
-            prob, band = batch.planes["distance"] >= 234, batch.planes["distance"] >= 18
+        planes = whole(batch)
+        if "distance" in planes:
+            prob, band = planes["distance"] >= 234, planes["distance"] >= 18
         else:
-            prob, band = batch.planes["prob"] > 0, batch.planes["thresh_mask"] > 0
-        ground = ~band & (batch.planes["prob_mask"] > 0) & (grey > 0)
+            prob, band = planes["prob"] > 0, planes["thresh_mask"] > 0
+        ground = ~band & (planes["prob_mask"] > 0) & (grey > 0)
         assert prob.any(dim=(1, 2)).float().mean() > 0.5
         assert grey[prob].max() < 150
         # The rest: pixels mixed with the padding, and with the border of a text that is masked.
@@ -302,7 +310,8 @@ def test_off_the_page_is_the_padding_colour(tmp_path: Path) -> None:
     batch = next(iter(stream.epoch(0)))
     is_pad = (batch.images_NHWC[0].numpy() == (9, 90, 200)).all(axis=-1)
     assert is_pad.sum() >= 128 * 128 - 65 * 49
-    assert not batch.planes["distance"][0][is_pad].any() and batch.planes["prob_mask"][0][is_pad].all()
+    planes = whole(batch)
+    assert not planes["distance"][0][is_pad].any() and planes["prob_mask"][0][is_pad].all()
 
 
 def test_crop_none_is_the_canvas(shard_set: ShardSet) -> None:
@@ -350,7 +359,7 @@ def test_memory_waits_for_the_device_that_copies_from_it() -> None:
         def synchronize(self) -> None:
             self.waited = True
 
-    slot, event = Slot(1, (32, 32), ["distance"]), Event()
+    slot, event = Slot(1, (32, 32), {"distance": (32, 32)}), Event()
     slot.copied = event  # type: ignore[assignment]
     slot.wait_until_free()
     assert event.waited and slot.copied is None

@@ -37,9 +37,9 @@ def warp_overlap(matrix_23: Points, crop: tuple[int, int], plane: Bytes | None) 
 
 def warp_bits(matrix_23: Points, crop: tuple[int, int], packed: Bytes, outside: int) -> Bytes:
     warper = Warper(CANVAS, crop, PAD)
-    out = np.full(crop, 99, np.uint8)
+    out = np.full((crop[0], crop[1] // 8), 99, np.uint8)
     warper.bits(warper.window(matrix_23), packed, out, outside)
-    return out
+    return np.unpackbits(out, axis=1)
 
 
 def test_the_whole_page_comes_as_it_is() -> None:
@@ -68,21 +68,21 @@ def test_a_flip_and_a_quarter_turn_are_exact() -> None:
 
 
 def test_a_crop_is_exact_and_padded_off_the_page() -> None:
-    # The middle of 40 x 50 is (24.5, 19.5): the crop's first pixel is the page's (-5, -3).
-    image, plane = warp_page(similarity_matrix((19.5, 16.5), (40, 50)), (40, 50))
-    assert_array_equal(image[3:, 5:], SAMPLE.image_HWC[:37, :45])
-    assert_array_equal(plane[3:, 5:], PLANES["distance"][:37, :45])
+    # The middle of 40 x 48 is (23.5, 19.5): the crop's first pixel is the page's (-5, -3).
+    image, plane = warp_page(similarity_matrix((18.5, 16.5), (40, 48)), (40, 48))
+    assert_array_equal(image[3:, 5:], SAMPLE.image_HWC[:37, :43])
+    assert_array_equal(plane[3:, 5:], PLANES["distance"][:37, :43])
     assert (image[:3] == PAD).all() and (image[:, :5] == PAD).all()
     assert not plane[:3].any() and not plane[:, :5].any()
 
 
 def test_bits_off_the_page_are_as_told() -> None:
-    matrix_23 = similarity_matrix((0.0, 0.0), (30, 30))
+    matrix_23 = similarity_matrix((0.0, 0.0), (30, 32))
     nothing, every = np.zeros((128, 12), np.uint8), np.full((128, 12), 255, np.uint8)
-    assert warp_bits(matrix_23, (30, 30), nothing, 1)[:14].all()
-    assert not warp_bits(matrix_23, (30, 30), nothing, 1)[16:, 16:].any()
-    assert not warp_bits(matrix_23, (30, 30), every, 0)[:14].any()
-    assert warp_bits(matrix_23, (30, 30), every, 0)[16:, 16:].all()
+    assert warp_bits(matrix_23, (30, 32), nothing, 1)[:14].all()
+    assert not warp_bits(matrix_23, (30, 32), nothing, 1)[16:, 16:].any()
+    assert not warp_bits(matrix_23, (30, 32), every, 0)[:14].any()
+    assert warp_bits(matrix_23, (30, 32), every, 0)[16:, 16:].all()
 
 
 def test_a_crop_off_the_page_is_all_padding() -> None:
