@@ -244,9 +244,10 @@ class Stream:
         finally:
             for left in pending:
                 deque(left.rows, maxlen=0)  # no thread takes another
+            pool.shutdown(wait=True, cancel_futures=True)
+            # Not before: a row that is being decoded may wait for a range that has still to be asked for.
             if reader is not None:
                 reader.end()
-            pool.shutdown(wait=True, cancel_futures=True)
 
     def _memory(self) -> list[Slot]:
         local = -(-self.settings.batch_size // self._order.world)

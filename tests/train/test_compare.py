@@ -63,7 +63,7 @@ def test_real_runs_as_a_table_as_json_and_as_a_page(small_run: Path, tmp_path: P
     summary = json.loads((small_run / "summary.json").read_text())
     assert values["runs"][0]["best"]["metrics"]["hmean"] == summary["best"]["hmean"]
     assert values["settings"][0]["figures"]["best/hmean"]["mean"] == summary["best"]["hmean"]
-    assert values["cautions"][0]["kind"] == "single-seed"
+    assert "single-seed" in [caution["kind"] for caution in values["cautions"]]
 
 
 def test_the_json_is_as_documented(tmp_path: Path) -> None:

@@ -94,13 +94,35 @@ def test_the_first_batch_takes_two_round_trips_and_no_listing(
         opening = person.submit(remote, made, None, ahead=4, requests=64)
         proxied.let(2)  # the manifest and the index
         stream, reader = opening.result(30)
-        batch = person.submit(lambda: next(iter(stream.epoch(0))))
+        epoch = stream.epoch(0)
+        batch = person.submit(lambda: next(epoch))
         proxied.let(asked_for(stream, 0, 4) + asked_for(stream, 4, 8))  # this batch, and the next meanwhile
         assert len(batch.result(30)) == 4
     proxied.release()
     assert reader.traffic.late == 0
     assert all("list-type" not in passed.path for passed in proxied.passed)
     stream.close()
+
+
+def test_an_epoch_that_is_left_ends_though_threads_wait_for_ranges_in_the_queue(
+    storage: str, proxied: FaultProxy, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage)
+    stream, reader = remote(made, None, ahead=4, requests=1)
+    assert asked_for(stream, 4, 8) > 1
+    proxied.hold()
+    with ThreadPoolExecutor(1) as person:
+        epoch = stream.epoch(0)
+        batch = person.submit(lambda: next(epoch))
+        for _ in range(asked_for(stream, 0, 4)):
+            proxied.let(1)
+        assert len(batch.result(30)) == 4
+        leaving = person.submit(stream.close)
+        with pytest.raises(TimeoutError):  # its threads are at the next batch, whose first range is held
+            leaving.result(0.3)
+        proxied.release()
+        leaving.result(30)
+    assert reader.traffic.late == 0
 
 
 def asked_for(stream: Stream, begin: int, end: int) -> int:
