@@ -30,6 +30,7 @@ from pipeline.page import make_sample
 from pipeline.render import RENDERER_VERSION, render
 from pipeline.sources import SourceSettings, read_annotations
 from train.augment import similarity_matrix
+from train.page_boxes import NOWHERE, bits_box, page_box, plane_box
 from train.warp import Warper
 
 Render = Callable[[Sequence[Points], Sequence[Points], tuple[int, int], float], DistanceMaps]
@@ -142,21 +143,23 @@ def warped_maps(maps: StoredMaps, move: Move, ratio: float = STORED_RATIO) -> Ta
     planes = map_planes(maps)
     canvas = maps.prob_mask_HW.shape
     warper = Warper((canvas[0], canvas[1]), move.crop, (0, 0, 0))
-    window = warper.window(move.matrix_23)
+    view = warper.view(move.matrix_23)
     height, width = move.crop
     out = {name: np.empty(move.crop, np.uint8) for name in ("distance", "overlap", "thresh")}
     bits = {name: np.empty((height, width // 8), np.uint8) for name in ("prob", "prob_mask", "thresh_mask")}
-    warper.bits(window, planes["prob_mask"], bits["prob_mask"], outside=1)
+    warper.bits(view, bits_box(planes["prob_mask"], 1), planes["prob_mask"], bits["prob_mask"], outside=1)
     prob_mask_HW = np.unpackbits(bits["prob_mask"], axis=1)
     first = "distance" if isinstance(maps, DistanceMaps) else "thresh"
     page_HWC, crop_HWC = np.zeros((*canvas, 3), np.uint8), np.empty((*move.crop, 3), np.uint8)
-    warper.page(window, page_HWC, planes[first], None, crop_HWC, out[first])
+    box = page_box(page_HWC, planes[first])
+    warper.page(view, box, page_HWC, planes[first], None, crop_HWC, out[first])
     if isinstance(maps, DistanceMaps):
-        warper.overlap(window, planes.get("overlap"), out["overlap"])
+        overlap = planes.get("overlap")
+        warper.overlap(view, NOWHERE if overlap is None else plane_box(overlap), overlap, out["overlap"])
         moved = DistanceMaps(out["distance"], out["overlap"], prob_mask_HW)
         return moved.target_maps(STORED_RATIO, ratio)
-    warper.bits(window, planes["prob"], bits["prob"], outside=0)
-    warper.bits(window, planes["thresh_mask"], bits["thresh_mask"], outside=0)
+    for name in ("prob", "thresh_mask"):
+        warper.bits(view, bits_box(planes[name], 0), planes[name], bits[name], outside=0)
     prob_HW, thresh_mask_HW = (np.unpackbits(bits[name], axis=1) for name in ("prob", "thresh_mask"))
     return TargetMaps(prob_HW, prob_mask_HW, out["thresh"], thresh_mask_HW)
 

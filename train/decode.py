@@ -11,7 +11,8 @@ from formats.shards import ShardSet
 from train.augment import AugmentSettings, Side, draw_for
 from train.batch import Slot
 from train.cache import Decoded, PageCache
-from train.warp import Warper, Window
+from train.page_boxes import OUTSIDE, PAGE, PageBoxes
+from train.warp import Warper
 
 
 class Decoder:
@@ -43,6 +44,8 @@ class Decoder:
         # A JPEG is decoded with room for a fourth channel beside its three; pages that are kept are not.
         self._channels = 4 if shard_set.encoding.image == "jpeg" and not cache_bytes else 3
         self._scratches: list[_Scratch] = []
+        black = not any(shard_set.settings.geometry.pad_color)
+        self._boxes = PageBoxes(len(shard_set), self.shapes, black=black)
         self._seen = bytearray(len(shard_set) if once else 0)
 
     def __call__(self, slot: Slot, row: int, number: int, epoch: int) -> bool:
@@ -100,24 +103,18 @@ class Decoder:
         settings: AugmentSettings,
         warper: Warper,
     ) -> None:
-        planes = page.planes
+        planes, out = page.planes, slot.planes(row)
         draw = draw_for(self.shard_set.key(number), planes, settings, self.seed, epoch, self.size)
-        window = warper.window(draw.matrix_23)
-        out = slot.planes(row)
-        first = "distance" if "distance" in planes else "thresh"
-        warper.page(window, page.image_HWC, planes[first], draw.color_34, slot.image(row), out[first])
-        self._others(warper, window, planes, out)
-
-    @staticmethod
-    def _others(
-        warper: Warper, window: Window | None, planes: dict[str, Bytes], out: dict[str, Bytes]
-    ) -> None:
-        warper.bits(window, planes["prob_mask"], out["prob_mask"], outside=1)
-        if "overlap" in out:
-            warper.overlap(window, planes.get("overlap"), out["overlap"])
-        else:
-            warper.bits(window, planes["prob"], out["prob"], outside=0)
-            warper.bits(window, planes["thresh_mask"], out["thresh_mask"], outside=0)
+        view, boxes = warper.view(draw.matrix_23), self._boxes(number, page)
+        first, *others = out
+        warper.page(
+            view, boxes[PAGE], page.image_HWC, planes[first], draw.color_34, slot.image(row), out[first]
+        )
+        for name in others:
+            if name == "overlap":
+                warper.overlap(view, boxes[name], planes.get(name), out[name])
+            else:
+                warper.bits(view, boxes[name], planes[name], out[name], OUTSIDE[name])
 
 
 class _Scratch:

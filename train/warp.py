@@ -7,7 +7,7 @@ less than half the time. Off the page: the padding's colour, distance 0 (backgro
 
 OpenCV warps four channels in less than half the time of three (5.0: 0.95 against 2.2 ms for 640 x 640), so
 that the first plane travels as the image's fourth channel. What lies on the page and is nothing but its
-background (padding, mask without holes) is not warped but filled in: see `Focus`.
+background (padding, mask without holes) is not warped but filled in: see `Focus` and `train.page_boxes`.
 """
 
 from __future__ import annotations
@@ -17,38 +17,26 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 
 from formats.sample import Bytes, Points
 from train.augment import Floats, Side
-
-Box = tuple[int, int, int, int]
-"""Of pixels: first column, first row, columns, rows."""
+from train.page_boxes import BLOCK, Box
 
 MARGIN = 2
 """Pixels around a crop's window that bilinear sampling may touch, and one to spare."""
-BLOCK = 8
-"""Pixels of a packed byte: windows begin and end with whole ones."""
 
 
 @dataclass(frozen=True)
-class Window:
-    """The part of a page that a crop sees.
+class View:
+    """What a crop sees of a page.
 
     Attributes:
-        rows: of the page.
-        columns: of the page, in whole blocks of 8.
-        matrix_23: (2, 3) float64 from points of the window to points of the crop.
+        box: the part of the page, its columns in whole blocks of 8; empty where it sees nothing of it.
+        matrix_23: (2, 3) float64 from points of the page to points of the crop.
     """
 
-    rows: slice
-    columns: slice
+    box: Box
     matrix_23: Points
-
-    @property
-    def packed(self) -> tuple[slice, slice]:
-        """The window in a plane of 8 pixels a byte."""
-        return _packed(self.rows, self.columns)
 
 
 def require_similarity(matrix_23: Points) -> None:
@@ -73,36 +61,41 @@ def _is_similarity(matrix_23: Points) -> bool:
     return bool(square > 0.0 and error <= 1e-6 * square)
 
 
-def window_of(matrix_23: Points, canvas: Side, crop: Side) -> Window | None:
-    """Return the part of the canvas that a crop sees, None where it sees nothing of it."""
+def view_of(matrix_23: Points, canvas: Side, crop: Side) -> View:
+    """Return what a crop sees of a canvas."""
     (a, b, shift_x), (c, d, shift_y) = matrix_23.tolist()
     determinant = a * d - b * c
     ends = [(u - shift_x, v - shift_y) for u in (0, crop[1] - 1) for v in (0, crop[0] - 1)]
-    columns = _span([(d * u - b * v) / determinant for u, v in ends], canvas[1])
-    rows = _span([(a * v - c * u) / determinant for u, v in ends], canvas[0])
-    if columns.start >= columns.stop or rows.start >= rows.stop:
-        return None
-    x, y = columns.start, rows.start
-    moved_23 = np.array([[a, b, shift_x + a * x + b * y], [c, d, shift_y + c * x + d * y]])
-    return Window(rows, columns, moved_23)
+    left, right = _span([(d * u - b * v) / determinant for u, v in ends], canvas[1])
+    top, bottom = _span([(a * v - c * u) / determinant for u, v in ends], canvas[0])
+    return View((left, top, max(right - left, 0), max(bottom - top, 0)), matrix_23)
 
 
-def _span(seen: list[float], size: int) -> slice:
+def _span(seen: list[float], size: int) -> tuple[int, int]:
     first, last = math.floor(min(seen)) - MARGIN, math.ceil(max(seen)) + MARGIN + 1
-    return slice(max(first // BLOCK * BLOCK, 0), min(-(-last // BLOCK) * BLOCK, size))
+    return max(first // BLOCK * BLOCK, 0), min(-(-last // BLOCK) * BLOCK, size)
 
 
-def _packed(rows: slice, columns: slice) -> tuple[slice, slice]:
+def _packed(part: tuple[slice, slice]) -> tuple[slice, slice]:
     """Return a part of a plane, in whole blocks, in the same plane of 8 pixels a byte."""
+    rows, columns = part
     return rows, slice(columns.start // BLOCK, columns.stop // BLOCK)
+
+
+def _meet(one: Box, other: Box) -> Box:
+    """Return the part of a page that two boxes share; empty where there is none."""
+    left, top = max(one[0], other[0]), max(one[1], other[1])
+    right = min(one[0] + one[2], other[0] + other[2])
+    bottom = min(one[1] + one[3], other[1] + other[3])
+    return left, top, max(right - left, 0), max(bottom - top, 0)
 
 
 @dataclass(frozen=True)
 class Focus:
-    """The part of a window that is not all border, and the part of the crop that shows it.
+    """The part of a view that is not all border, and the part of the crop that shows it.
 
     Attributes:
-        source: rows and columns of the window.
+        source: rows and columns of the page.
         out: rows of the crop, and columns in whole blocks of 8.
         matrix_23: (2, 3) float64 from points of the one to points of the other.
     """
@@ -112,16 +105,16 @@ class Focus:
     matrix_23: Points
 
     @classmethod
-    def on(cls, box: Box, matrix_23: Points, crop: Side) -> Focus | None:
-        """Return the focus on a box of a window, None where the crop shows nothing of it.
+    def on(cls, box: Box, view: View, crop: Side) -> Focus | None:
+        """Return the focus on a box of the page, None where the crop shows nothing of it.
 
-        Bilinear sampling reaches one pixel beyond the box. All the window outside the box is of the border's
+        Bilinear sampling reaches one pixel beyond the box. All the page outside the box is of the border's
         value, so that nothing changes when it is cut away.
         """
-        x, y, width, height = box
+        x, y, width, height = _meet(box, view.box)
         if not width or not height:
             return None
-        (a, b, shift_x), (c, d, shift_y) = matrix_23.tolist()
+        (a, b, shift_x), (c, d, shift_y) = view.matrix_23.tolist()
         ends = [(u, v) for u in (x - 1, x + width) for v in (y - 1, y + height)]
         columns = _within([a * u + b * v + shift_x for u, v in ends], crop[1])
         rows = _within([c * u + d * v + shift_y for u, v in ends], crop[0])
@@ -158,18 +151,19 @@ class Warper:
         self._colored_HWC = np.empty((*crop, 3), np.uint8)
         self._bits_HW = np.empty(crop, np.uint8)
 
-    def window(self, matrix_23: Points) -> Window | None:
-        """Return what a crop sees of the page; see `window_of`.
+    def view(self, matrix_23: Points) -> View:
+        """Return what a crop sees of the page.
 
         Raises:
             ValueError: the matrix is no similarity.
         """
         require_similarity(matrix_23)
-        return window_of(matrix_23, self.canvas, self.crop)
+        return view_of(matrix_23, self.canvas, self.crop)
 
     def page(
         self,
-        window: Window | None,
+        view: View,
+        box: Box,
         image_HWC: Bytes,
         plane_HW: Bytes,
         color_34: Floats | None,
@@ -179,38 +173,30 @@ class Warper:
         """Warp an image and a plane together, and colour the image.
 
         Args:
-            window: what the crop sees.
+            view: what the crop sees.
+            box: where image or plane are not of the border's values.
             image_HWC: (H, W, 3); or (H, W, 4), whose fourth channel is lost.
             plane_HW: (H, W).
             color_34: as `train.augment.Draw` has it.
             out_HWC: (h, w, 3), to be written.
             out_HW: (h, w), to be written.
         """
-        source_HW4 = self._joined(window, image_HWC, plane_HW) if window is not None else None
-        focus = self._page_focus(window, source_HW4)
+        focus = self._focus(view, box)
         if focus is None or not focus.fills(self.crop):
             out_HW.fill(0)
             _fill(out_HWC, self._border[:3], color_34)
-        if focus is None or source_HW4 is None:
+        if focus is None:
             return
         warped_HW4 = self._warped_HW4[focus.out]
-        self._warp(source_HW4[focus.source], focus.matrix_23, warped_HW4, self._border)
+        self._warp(self._joined(focus.source, image_HWC, plane_HW), focus.matrix_23, warped_HW4, self._border)
         cv2.extractChannel(warped_HW4, 3, dst=out_HW[focus.out])
         plain_HWC = out_HWC[focus.out] if color_34 is None else self._colored_HWC[focus.out]
         cv2.cvtColor(warped_HW4, cv2.COLOR_RGBA2RGB, dst=plain_HWC)
         if color_34 is not None:
             cv2.transform(plain_HWC, color_34, dst=out_HWC[focus.out])
 
-    def _page_focus(self, window: Window | None, source_HW4: Bytes | None) -> Focus | None:
-        if window is None or source_HW4 is None:
-            return None
-        # Zeros alone can be told from content at the price of a look; padding of another colour is warped.
-        box = (0, 0, *source_HW4.shape[1::-1]) if any(self._border) else _box(source_HW4)
-        return self._focus(window, box)
-
-    def _joined(self, window: Window, image_HWC: Bytes, plane_HW: Bytes) -> Bytes:
-        """Return what the crop sees of image and plane as (h, w, 4)."""
-        seen = (window.rows, window.columns)
+    def _joined(self, seen: tuple[slice, slice], image_HWC: Bytes, plane_HW: Bytes) -> Bytes:
+        """Return a part of image and plane as (h, w, 4)."""
         if image_HWC.shape[2] == 4:
             source_HW4 = image_HWC[seen]
         else:
@@ -220,33 +206,34 @@ class Warper:
         cv2.insertChannel(plane_HW[seen], source_HW4, 3)
         return source_HW4
 
-    def overlap(self, window: Window | None, plane_HW: Bytes | None, out_HW: Bytes) -> None:
-        """Warp the overlap correction; None is all zero."""
+    def overlap(self, view: View, box: Box, plane_HW: Bytes | None, out_HW: Bytes) -> None:
+        """Warp the overlap correction, which is zero outside a box; None is all zero."""
         out_HW.fill(0)
-        if window is None or plane_HW is None:
-            return
-        seen_HW = plane_HW[window.rows, window.columns]
-        focus = self._focus(window, cv2.boundingRect(seen_HW))
-        if focus is not None:
-            source_HW, moved_HW = seen_HW[focus.source], out_HW[focus.out]
-            self._warp(source_HW, focus.matrix_23, moved_HW, (0,), cv2.INTER_NEAREST)
+        focus = self._focus(view, box)
+        if focus is not None and plane_HW is not None:
+            moved_HW = out_HW[focus.out]
+            self._warp(plane_HW[focus.source], focus.matrix_23, moved_HW, (0,), cv2.INTER_NEAREST)
 
-    def bits(self, window: Window | None, packed_HB: Bytes, out_HB: Bytes, outside: int) -> None:
-        """Warp a 0/1 plane of 8 pixels a byte, which is `outside` off the page, to another such."""
+    def bits(self, view: View, box: Box, packed_HB: Bytes, out_HB: Bytes, outside: int) -> None:
+        """Warp a 0/1 plane of 8 pixels a byte to another such.
+
+        Args:
+            view: what the crop sees.
+            box: outside it the plane is `outside`; its columns in whole blocks of 8.
+            packed_HB: (H, W / 8).
+            out_HB: (h, w / 8), to be written.
+            outside: what the plane is off the page.
+        """
         out_HB.fill(0xFF * outside)
-        if window is None:
-            return
-        seen_HB = packed_HB[window.packed]
-        x, y, width, height = cv2.boundingRect(cv2.bitwise_not(seen_HB) if outside else seen_HB)
-        focus = self._focus(window, (x * BLOCK, y, width * BLOCK, height))
+        focus = self._focus(view, box)
         if focus is not None:
-            source_HW = np.unpackbits(seen_HB[y : y + height, x : x + width], axis=1)
+            source_HW = np.unpackbits(packed_HB[_packed(focus.source)], axis=1)
             moved_HW = self._bits_HW[focus.out]
             self._warp(source_HW, focus.matrix_23, moved_HW, (outside,))
-            out_HB[_packed(*focus.out)] = np.packbits(moved_HW, axis=1)
+            out_HB[_packed(focus.out)] = np.packbits(moved_HW, axis=1)
 
-    def _focus(self, window: Window, box: Box) -> Focus | None:
-        return Focus.on(box, window.matrix_23, self.crop)
+    def _focus(self, view: View, box: Box) -> Focus | None:
+        return Focus.on(box, view, self.crop)
 
     def _warp(
         self,
@@ -265,15 +252,6 @@ class Warper:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=border,
         )
-
-
-def _box(source_HW4: Bytes) -> Box:
-    """Return the box of the pixels that are not all zero."""
-    height, width, _ = source_HW4.shape
-    flat = as_strided(source_HW4, (height, width * 4), (source_HW4.strides[0], 1))
-    x, y, columns, rows = cv2.boundingRect(flat)
-    first, last = x // 4, -(-(x + columns) // 4)
-    return first, y, last - first, rows
 
 
 def _fill(out_HWC: Bytes, color: tuple[int, ...], color_34: Floats | None) -> None:

@@ -11,6 +11,7 @@ from numpy.testing import assert_array_equal
 from formats.codecs import map_planes
 from formats.sample import Bytes, DistanceMaps, Points
 from train.augment import color_matrix, middle_of, similarity_matrix
+from train.page_boxes import NOWHERE, bits_box, page_box, plane_box
 from train.warp import Warper, require_similarity
 
 CANVAS = (128, 96)
@@ -24,21 +25,22 @@ def warp_page(
 ) -> tuple[Bytes, Bytes]:
     warper = Warper(CANVAS, crop, PAD)
     image, plane = np.empty((*crop, 3), np.uint8), np.empty(crop, np.uint8)
-    warper.page(warper.window(matrix_23), image_HWC, PLANES["distance"], color, image, plane)
+    everything = (0, 0, CANVAS[1], CANVAS[0])
+    warper.page(warper.view(matrix_23), everything, image_HWC, PLANES["distance"], color, image, plane)
     return image, plane
 
 
 def warp_overlap(matrix_23: Points, crop: tuple[int, int], plane: Bytes | None) -> Bytes:
     warper = Warper(CANVAS, crop, PAD)
     out = np.full(crop, 99, np.uint8)
-    warper.overlap(warper.window(matrix_23), plane, out)
+    warper.overlap(warper.view(matrix_23), NOWHERE if plane is None else plane_box(plane), plane, out)
     return out
 
 
 def warp_bits(matrix_23: Points, crop: tuple[int, int], packed: Bytes, outside: int) -> Bytes:
     warper = Warper(CANVAS, crop, PAD)
     out = np.full((crop[0], crop[1] // 8), 99, np.uint8)
-    warper.bits(warper.window(matrix_23), packed, out, outside)
+    warper.bits(warper.view(matrix_23), bits_box(packed, outside), packed, out, outside)
     return np.unpackbits(out, axis=1)
 
 
@@ -170,7 +172,8 @@ def test_image_and_plane_move_together(matrix_23: Points) -> None:
     as_image = np.repeat(PLANES["distance"][..., None], 3, axis=2)
     warper = Warper(CANVAS, (64, 80), (0, 0, 0))
     image, plane = np.empty((64, 80, 3), np.uint8), np.empty((64, 80), np.uint8)
-    warper.page(warper.window(matrix_23), as_image, PLANES["distance"], None, image, plane)
+    box = page_box(as_image, PLANES["distance"])
+    warper.page(warper.view(matrix_23), box, as_image, PLANES["distance"], None, image, plane)
     for channel in range(3):
         assert_array_equal(image[..., channel], plane)
 
@@ -199,7 +202,7 @@ def test_color_touches_the_image_alone() -> None:
 )
 def test_a_matrix_outside_the_similarity_group_is_refused(matrix: list[list[float]]) -> None:
     with pytest.raises(ValueError, match="not a similarity"):
-        Warper(CANVAS, (32, 32), PAD).window(np.array(matrix))
+        Warper(CANVAS, (32, 32), PAD).view(np.array(matrix))
 
 
 def test_similarities_are_taken() -> None:
