@@ -361,7 +361,8 @@ def _merge_distance(tile: Tile, size: int, W: int, cells: Bytes, planes: Bytes) 
             to, at = u64(target + j), u64(source + j)
             level, distance, least = cells[at], planes[to], planes[to + u64(size)]
             # A text that does not come near the pixel, level 0, has no say in its least magnitude.
-            value = cells[at + u64(TILE)] if level > 0 else np.uint8(255)
+            value = cells[at + u64(TILE)]
+            value = value if level > 0 else np.uint8(255)
             planes[to] = level if level > distance else distance
             planes[to + u64(size)] = value if value < least else least
 
