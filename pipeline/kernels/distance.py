@@ -254,7 +254,9 @@ def _near_edges(
                     beyond = beyond if beyond > _ZERO else _ZERO
                     square = a * a + beyond * beyond
                     least = squares[origin + u64(lane)]
-                    squares[origin + u64(lane)] = square if square < least else least
+                    least = square if square < least else least
+                    # Plus 0, or the compiler stores under a mask, where `square` is less: slow with AVX2.
+                    squares[origin + u64(lane)] = least + _ZERO
 
 
 @kernel
