@@ -204,7 +204,8 @@ def _near_edges(
 
     The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
     in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
-    before the last has ended, to stay in the row: a minimum may be taken twice.
+    before the last has ended, to stay in the row: a minimum may be taken twice. The blocks of most rows are
+    those of the row before, all the rows of an edge that is upright, level or far shorter than its reach.
     """
     left, top, rows, width = tile.left, tile.top, tile.rows, tile.width
     reach = _REACH * step
@@ -226,19 +227,22 @@ def _near_edges(
         last = int(min(by + reach - top, rows - 1.0))
         levels_long = length / step
         ux32, uy32 = np.float32(ux), np.float32(uy)
+        at_a = at_b = np.nan
         for row in range(first, last + 1):
             y = top + row
             # The part of the edge within reach of the row, and from there as far to both sides.
             xa = ax + max(y - reach - ay, 0.0) * slope - left
             xb = bx + min(y + reach - by, 0.0) * slope - left
-            low, high = min(xa, xb) - reach, max(xa, xb) + reach
-            if high < 0.0:
-                continue
-            start = min(int(max(low, 0.0)), width - LANES)
-            stop = int(min(high, width - 1.0)) + 1
-            dx, dy = left + start - ax, y - ay
-            across, along = dy * ux - dx * uy, dx * ux + dy * uy
-            for block in range((stop - start + LANES - 1) // LANES):
+            if xa != at_a or xb != at_b:
+                at_a, at_b = xa, xb
+                low, high = min(xa, xb) - reach, max(xa, xb) + reach
+                start = min(int(max(low, 0.0)), width - LANES)
+                blocks = (int(min(high, width - 1.0)) - start + LANES) // LANES if high >= 0.0 else 0
+                dx = left + start - ax
+                dx_uy, dx_ux = dx * uy, dx * ux
+            dy = y - ay
+            across, along = dy * ux - dx_uy, dx_ux + dy * uy
+            for block in range(blocks):
                 column = min(start + LANES * block, width - LANES)
                 ahead = np.float64(column - start)
                 here = along + ahead * ux
