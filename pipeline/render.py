@@ -62,10 +62,39 @@ class RenderedPlanes:
     statuses: tuple[str, ...]
 
 
+_Planes = tuple[Bytes, Bytes, NDArray[np.int64]]
+"""Planes (K, H, W), the same planes as they are given out, and the rows that may hold something (`draw`)."""
+
+
+class Canvas:
+    """Planes that are drawn on page after page; only the rows that the page before drew on are cleared.
+
+    The maps that `render` and `render_planes` give are then views of these planes, not to be written to, and
+    hold until the next page: encode or copy them before. A canvas is for one thread.
+    """
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        """Make a canvas of a height and a width in pixels, the width a multiple of 16."""
+        self.size = size
+        self._planes: dict[int, _Planes] = {}
+
+    def planes(self, count: int) -> _Planes:
+        """Return so many planes as the last page left them."""
+        if count not in self._planes:
+            self._planes[count] = _new_planes(self.size, count)
+            self._planes[count][1].flags.writeable = False
+        return self._planes[count]
+
+
+def _new_planes(size: tuple[int, int], count: int) -> _Planes:
+    planes_KHW = np.empty((count, *size), np.uint8)
+    return planes_KHW, planes_KHW[:], np.array((0, size[0]))
+
+
 def render(
     polygons: Sequence[Points],
     dont_care: Sequence[bool],
-    canvas: tuple[int, int],
+    canvas: tuple[int, int] | Canvas,
     targets: TargetsSpec,
     problems: Sequence[str | None] | None = None,
 ) -> Rendered:
@@ -75,7 +104,7 @@ def render(
         polygons: (V, 2) float64 vertices on the canvas, pixels, in either direction; they may reach
             out of it.
         dont_care: for each polygon, whether it is annotated so.
-        canvas: height, width in pixels, the width a multiple of 16.
+        canvas: height, width in pixels, the width a multiple of 16, for planes of their own; or a `Canvas`.
         targets: the settings.
         problems: for each polygon None, "degenerate" or "self_crossing", as its source was found to be.
 
@@ -84,21 +113,19 @@ def render(
             width is not a multiple of 16.
     """
     planes_KHW, statuses, overlap = _draw(polygons, dont_care, canvas, targets, problems, False)
-    mask_HW, distance_HW, overlap_HW = planes_KHW
-    return Rendered(DistanceMaps(distance_HW, overlap_HW if overlap else None, mask_HW), statuses)
+    return Rendered(DistanceMaps(planes_KHW[1], planes_KHW[2] if overlap else None, planes_KHW[0]), statuses)
 
 
 def render_planes(
     polygons: Sequence[Points],
     dont_care: Sequence[bool],
-    canvas: tuple[int, int],
+    canvas: tuple[int, int] | Canvas,
     targets: TargetsSpec,
     problems: Sequence[str | None] | None = None,
 ) -> RenderedPlanes:
     """Render a page's texts to the four maps at once; the same as `render` and reading its maps by table."""
     planes_KHW, statuses, _ = _draw(polygons, dont_care, canvas, targets, problems, True)
-    mask_HW, prob_HW, thresh_HW, thresh_mask_HW = planes_KHW
-    return RenderedPlanes(TargetMaps(prob_HW, mask_HW, thresh_HW, thresh_mask_HW), statuses)
+    return RenderedPlanes(TargetMaps(planes_KHW[1], planes_KHW[0], planes_KHW[2], planes_KHW[3]), statuses)
 
 
 def warm_up() -> None:
@@ -111,12 +138,12 @@ def warm_up() -> None:
 def _draw(
     polygons: Sequence[Points],
     dont_care: Sequence[bool],
-    canvas: tuple[int, int],
+    canvas: tuple[int, int] | Canvas,
     targets: TargetsSpec,
     problems: Sequence[str | None] | None,
     fused: bool,
 ) -> tuple[Bytes, tuple[str, ...], bool]:
-    H, W = canvas
+    H, W = size = canvas.size if isinstance(canvas, Canvas) else canvas
     if H < 1 or not 1 <= W <= TILE or W % LANES:
         raise ValueError(f"the canvas is {W} pixels wide, not a multiple of {LANES} up to {TILE}")
     points_N2, starts = _flatten(polygons)
@@ -127,7 +154,10 @@ def _draw(
         raise ValueError(
             f"polygon {int(np.argmax(codes == NOT_FINITE))} has infinite or undefined coordinates"
         )
-    planes_KHW = np.empty((4 if fused else 3, H, W), np.uint8)
+    count = 4 if fused else 3
+    planes_KHW, given_KHW, used = (
+        canvas.planes(count) if isinstance(canvas, Canvas) else _new_planes(size, count)
+    )
     overlap = draw(
         points_N2,
         starts,
@@ -138,8 +168,9 @@ def _draw(
         fused,
         codes,
         planes_KHW,
+        used,
     )
-    return planes_KHW, tuple([STATUSES[code] for code in codes.tobytes()]), overlap
+    return given_KHW, tuple([STATUSES[code] for code in codes.tobytes()]), overlap
 
 
 def _flatten(polygons: Sequence[Points]) -> tuple[Points, NDArray[np.int64]]:

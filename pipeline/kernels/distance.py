@@ -48,6 +48,7 @@ _START = np.float32(255.0 + 0.5)
 
 _ZERO = np.float32(0.0)
 _HALF = np.float32(0.5)
+_NEARNESS = np.float32(255.0 + 0.5)  # 255 less the magnitude
 _ONE = np.float32(1.0)
 _INSIDE = np.float32(ZERO_LEVEL)
 _TOP = np.float32(TOP_MAGNITUDE)
@@ -78,6 +79,7 @@ def draw(
     fused: bool,
     codes: Any,
     planes_KHW: Bytes,
+    used: Integers,
 ) -> bool:
     """Draw a page's texts; return whether the overlap plane holds anything.
 
@@ -92,16 +94,17 @@ def draw(
         codes: (P,) uint8 statuses, in and out: CARE may become EMPTY_SHRINK or OUTSIDE.
         planes_KHW: uint8, out, W a multiple of LANES. K = 3, prob_mask, distance, overlap; or, where `fused`,
             K = 4, prob_mask, prob, thresh, thresh_mask.
+        used: (2,) int64, in and out: the first row and the one after the last that may hold something. All
+            other rows must be as a page without texts leaves them.
     """
     longest = 1
     for i in range(len(codes)):
         longest = max(longest, starts[i + 1] - starts[i])
-    _, H, W = planes_KHW.shape
+    K, H, W = planes_KHW.shape
     planes = planes_KHW.reshape(-1)
-    planes[: H * W] = 1
-    planes[H * W :] = 0
-    if not fused:
-        planes[2 * H * W :] = 255
+    for k in range(K):
+        planes[(k * H + used[0]) * W : (k * H + used[1]) * W] = 1 if k == 0 else 0
+    used[0], used[1] = H, 0
     squares = np.empty(TILE, np.float32)
     cells = np.empty(3 * TILE, np.uint8)
     crossings = np.empty(_TILE_ROWS * (1 + longest), np.int64)
@@ -111,11 +114,11 @@ def draw(
             step = T * units[i] / LEVELS_PER_T
             check = check_empty and (1.0 - T) * units[i] < _DISC
             codes[i] = _draw_text(
-                points_N2, first, stop, step, check, fused, H, W, squares, cells, crossings, planes
+                points_N2, first, stop, step, check, fused, H, W, squares, cells, crossings, planes, used
             )
         if mask_ignored and codes[i] != CARE and codes[i] != DEGENERATE:
-            _mask(points_N2, first, stop, H, W, crossings, planes)
-    return False if fused else _excess(planes, H * W)
+            _mask(points_N2, first, stop, H, W, crossings, planes, used)
+    return False if fused else _excess(planes, H * W, used[0] * W, used[1] * W)
 
 
 @kernel
@@ -132,6 +135,7 @@ def _draw_text(
     cells: Bytes,
     crossings: Integers,
     planes: Bytes,
+    used: Integers,
 ) -> int:
     """Draw one text whose levels are `step` pixels apart; return its status."""
     x0, y0 = points_N2[first, 0], points_N2[first, 1]
@@ -157,6 +161,7 @@ def _draw_text(
                 greatest = _fill(points_N2, first, stop, step, fused, tile, squares, cells, crossings)
         if greatest < PROB_LEVEL:
             return EMPTY_SHRINK
+    used[0], used[1] = min(used[0], top), max(used[1], bottom + 1)
     filled = check and whole and top + height > bottom
     touched = whole
     for y in range(top, bottom + 1, height):
@@ -193,7 +198,7 @@ def _fill(
     _fill_inside(stop - first, tile.rows, crossings, cells, 0, tile.width, 1)
     if fused:
         return _quantise(size, squares, cells, _SLOPE, _START)
-    return _quantise(size, squares, cells, -_ONE, -_HALF)
+    return _quantise(size, squares, cells, _ONE, _NEARNESS)
 
 
 @kernel
@@ -204,7 +209,8 @@ def _near_edges(
 
     The distance to a segment has two parts: across it, and along it beyond one of its ends. Both are linear
     in the column; at `start` they are `across` and `along`, counted from the first end. A block may begin
-    before the last has ended, to stay in the row: a minimum may be taken twice.
+    before the last has ended, to stay in the row: a minimum may be taken twice. The blocks of most rows are
+    those of the row before, all the rows of an edge that is upright, level or far shorter than its reach.
     """
     left, top, rows, width = tile.left, tile.top, tile.rows, tile.width
     reach = _REACH * step
@@ -226,19 +232,22 @@ def _near_edges(
         last = int(min(by + reach - top, rows - 1.0))
         levels_long = length / step
         ux32, uy32 = np.float32(ux), np.float32(uy)
+        at_a = at_b = np.nan
         for row in range(first, last + 1):
             y = top + row
             # The part of the edge within reach of the row, and from there as far to both sides.
             xa = ax + max(y - reach - ay, 0.0) * slope - left
             xb = bx + min(y + reach - by, 0.0) * slope - left
-            low, high = min(xa, xb) - reach, max(xa, xb) + reach
-            if high < 0.0:
-                continue
-            start = min(int(max(low, 0.0)), width - LANES)
-            stop = int(min(high, width - 1.0)) + 1
-            dx, dy = left + start - ax, y - ay
-            across, along = dy * ux - dx * uy, dx * ux + dy * uy
-            for block in range((stop - start + LANES - 1) // LANES):
+            if xa != at_a or xb != at_b:
+                at_a, at_b = xa, xb
+                low, high = min(xa, xb) - reach, max(xa, xb) + reach
+                start = min(int(max(low, 0.0)), width - LANES)
+                blocks = (int(min(high, width - 1.0)) - start + LANES) // LANES if high >= 0.0 else 0
+                dx = left + start - ax
+                dx_uy, dx_ux = dx * uy, dx * ux
+            dy = y - ay
+            across, along = dy * ux - dx_uy, dx_ux + dy * uy
+            for block in range(blocks):
                 column = min(start + LANES * block, width - LANES)
                 ahead = np.float64(column - start)
                 here = along + ahead * ux
@@ -254,7 +263,9 @@ def _near_edges(
                     beyond = beyond if beyond > _ZERO else _ZERO
                     square = a * a + beyond * beyond
                     least = squares[origin + u64(lane)]
-                    squares[origin + u64(lane)] = square if square < least else least
+                    least = square if square < least else least
+                    # Plus 0, or the compiler stores under a mask, where `square` is less: slow with AVX2.
+                    squares[origin + u64(lane)] = least + _ZERO
 
 
 @kernel
@@ -301,14 +312,24 @@ def _fill_inside(
 
 @kernel
 def _mask(
-    points_N2: Floats, first: int, stop: int, H: int, W: int, crossings: Integers, planes: Bytes
+    points_N2: Floats,
+    first: int,
+    stop: int,
+    H: int,
+    W: int,
+    crossings: Integers,
+    planes: Bytes,
+    used: Integers,
 ) -> None:
     """Set the first plane, the mask, to 0 inside an ignored text."""
     y0, y1 = points_N2[first, 1], points_N2[first, 1]
     for v in range(first + 1, stop):
         y0, y1 = min(y0, points_N2[v, 1]), max(y1, points_N2[v, 1])
-    for top in range(int(min(max(y0, 0.0), float(H))), int(min(max(y1, -1.0), H - 1.0)) + 1, _TILE_ROWS):
-        tile = Tile(0, top, min(_TILE_ROWS, H - top), W)
+    begin, end = int(min(max(y0, 0.0), float(H))), int(min(max(y1, -1.0), H - 1.0)) + 1
+    if begin < end:
+        used[0], used[1] = min(used[0], begin), max(used[1], end)
+    for top in range(begin, end, _TILE_ROWS):
+        tile = Tile(0, top, min(_TILE_ROWS, end - top), W)
         _cross(points_N2, first, stop, tile, crossings)
         _fill_inside(stop - first, tile.rows, crossings, planes, top * W, W, 0)
 
@@ -354,24 +375,25 @@ def _merge_maps(tile: Tile, size: int, W: int, cells: Bytes, planes: Bytes) -> N
 
 @kernel
 def _merge_distance(tile: Tile, size: int, W: int, cells: Bytes, planes: Bytes) -> None:
-    """Take one text's tile into the distance plane and the plane of least magnitudes."""
+    """Take one text's tile into the distance plane and the plane of greatest nearness, 255 - magnitude."""
     for row in range(tile.rows):
         target, source = size + (tile.top + row) * W + tile.left, TILE + row * tile.width
         for j in range(tile.width):
             to, at = u64(target + j), u64(source + j)
-            level, distance, least = cells[at], planes[to], planes[to + u64(size)]
-            # A text that does not come near the pixel, level 0, has no say in its least magnitude.
-            value = cells[at + u64(TILE)] if level > 0 else np.uint8(255)
+            level, distance, nearest = cells[at], planes[to], planes[to + u64(size)]
+            # A text that does not come near the pixel, level 0, has no say in its nearness.
+            value = cells[at + u64(TILE)]
+            value = value if level > 0 else np.uint8(0)
             planes[to] = level if level > distance else distance
-            planes[to + u64(size)] = value if value < least else least
+            planes[to + u64(size)] = value if value > nearest else nearest
 
 
 @kernel
-def _excess(planes: Bytes, size: int) -> bool:
-    """Turn least magnitudes into the excess of the greatest level's magnitude; return if any is above 0."""
+def _excess(planes: Bytes, size: int, begin: int, end: int) -> bool:
+    """Turn nearness into the excess of the greatest level's magnitude; return if any is above 0."""
     greatest = np.uint8(0)
-    for i in range(size):
-        level, below = np.int16(planes[u64(size + i)]), np.int16(planes[u64(2 * size + i)])
+    for i in range(begin, end):
+        level, below = np.int16(planes[u64(size + i)]), np.int16(255 - planes[u64(2 * size + i)])
         magnitude = level - ZERO_LEVEL if level >= ZERO_LEVEL else ZERO_LEVEL - 1 - level
         excess = np.uint8(magnitude - below if level > 0 else 0)
         planes[u64(2 * size + i)] = excess

@@ -15,7 +15,7 @@ from real_polygons import PolygonPage, real_polygons
 from formats.levels import offset_level, read_tables
 from formats.sample import Points, TargetMaps
 from formats.spec import TargetsSpec
-from pipeline.render import STATUSES, Rendered, render, render_planes
+from pipeline.render import STATUSES, Canvas, Rendered, render, render_planes
 
 TARGETS = TargetsSpec()
 EVERY = TargetsSpec(small_text="keep", empty_shrink="keep")
@@ -349,6 +349,32 @@ def test_threads_draw_side_by_side() -> None:
     with ThreadPoolExecutor(4) as pool:
         together = list(pool.map(lambda page: draw(*page).maps.distance_HW, pages))
     np.testing.assert_array_equal(alone, together)
+
+
+def test_a_canvas_gives_what_planes_of_their_own_hold() -> None:
+    rng, canvas = np.random.default_rng(8), Canvas(CANVAS)
+    for count in (9, 1, 0, 3, 0, 5, 1, 1, 1, 2):
+        places = rng.uniform([-20, -20, 3, 3], [110, 80, 60, 30], (count, 4))
+        polygons = [turned(rectangle(*place), rng.uniform(0, 90)) for place in places]
+        flags = [bool(flag) for flag in rng.integers(0, 3, count) == 0]
+        own, held = (render(polygons, flags, on, TARGETS) for on in (CANVAS, canvas))
+        assert held.statuses == own.statuses
+        assert (held.maps.overlap_HW is None) == (own.maps.overlap_HW is None)
+        for name in ("distance_HW", "overlap_HW", "prob_mask_HW"):
+            np.testing.assert_array_equal(getattr(held.maps, name), getattr(own.maps, name))
+        own_maps, held_maps = (render_planes(polygons, flags, on, TARGETS).maps for on in (CANVAS, canvas))
+        assert_same(held_maps, own_maps)
+
+
+def test_the_maps_of_a_canvas_are_its_own_planes_and_not_to_be_written_to() -> None:
+    canvas = Canvas(CANVAS)
+    text = rectangle(20, 20, 60, 30)
+    first, second = (render([text], [False], canvas, TARGETS).maps.distance_HW for _ in range(2))
+    assert np.shares_memory(first, second)
+    with pytest.raises(ValueError, match="read-only"):
+        first[0, 0] = 1
+    assert not np.shares_memory(draw(text).maps.distance_HW, draw(text).maps.distance_HW)
+    assert draw(text).maps.distance_HW.flags.writeable
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,8 @@ def drawn(
     units = np.empty(len(polygons))
     measure(points_N2, starts, 0.0, codes_P, units)
     planes_KHW = np.full((4 if fused else 3, H, W), 77, np.uint8)
-    overlap = draw(points_N2, starts, units, 0.84, False, True, fused, codes_P, planes_KHW)
+    used = np.array([0, H])
+    overlap = draw(points_N2, starts, units, 0.84, False, True, fused, codes_P, planes_KHW, used)
     return planes_KHW, codes_P.tolist(), overlap
 
 
@@ -108,9 +109,25 @@ def test_a_text_between_the_pixels_is_empty() -> None:
     starts, units, codes = np.array([0, 5]), np.empty(1), np.zeros(1, np.uint8)
     measure(tiny, starts, 0.0, codes, units)
     planes_KHW = np.empty((3, 32, 32), np.uint8)
-    draw(tiny, starts, units, 0.84, True, True, False, codes, planes_KHW)
+    used = np.array([0, 32])
+    draw(tiny, starts, units, 0.84, True, True, False, codes, planes_KHW, used)
     assert codes.tolist() == [EMPTY_SHRINK]
     assert not planes_KHW[1].any()
+    assert used.tolist() == [20, 21]  # of the mask
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_only_the_rows_in_use_are_cleared_and_those_drawn_on_are_told(fused: bool) -> None:
+    polygons = [ring(5, 9, 40, 30), ring(5, 9, 40, 50), ring(5, 9, 40, -400)]
+    starts, units, codes = np.array([0, 5, 10, 15]), np.empty(3), np.array([CARE, DONT_CARE, DONT_CARE], "u1")
+    measure(np.concatenate(polygons), starts, 0.0, codes, units)
+    planes_KHW, used = np.full((4 if fused else 3, 80, 96), 77, np.uint8), np.array([10, 70])
+    draw(np.concatenate(polygons), starts, units, 0.84, False, True, fused, codes, planes_KHW, used)
+    drawn = [y for y in range(10, 70) if planes_KHW[1:, y].any() or not planes_KHW[0, y].all()]
+    assert used[0] <= drawn[0] <= used[0] + 1
+    assert used[1] - 1 <= drawn[-1] + 1 <= used[1]
+    assert (planes_KHW[:, :10] == 77).all()
+    assert (planes_KHW[:, 70:] == 77).all()
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1e-3, 1e-8, 1e-30, 1e-100, 1e5, 1e12, 1e60]))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from platform import machine
 from threading import Thread
 
 import numpy as np
@@ -41,6 +42,19 @@ for _ in range(int(sys.argv[1])):
 print(digest.hexdigest())
 """
 
+ASSEMBLE = """
+from numba import float32, float64, int64, types, uint8
+from pipeline.kernels import jit
+njit = jit.njit
+jit.njit = lambda **options: njit(**options | {"cache": False})  # code from the cache cannot be looked at
+from pipeline.kernels.distance import Tile, _merge_distance, _near_edges
+
+tile = types.NamedUniTuple(int64, 4, Tile)
+_near_edges.compile((float64[:, ::1], int64, int64, float64, tile, float32[::1]))
+_merge_distance.compile((tile, int64, int64, uint8[::1], uint8[::1]))
+print(*_near_edges.inspect_asm().values(), "-----", *_merge_distance.inspect_asm().values())
+"""
+
 
 def digest(pages: int, side: int, texts: int, **environment: str) -> str:
     done = subprocess.run(
@@ -61,6 +75,24 @@ def test_bytes_do_not_depend_on_the_cpu(tmp_path: Path) -> None:
         12, 480, 60, NUMBA_CPU_NAME="generic", NUMBA_CPU_FEATURES="", NUMBA_CACHE_DIR=str(tmp_path)
     )
     assert generic == here
+
+
+@pytest.mark.skipif(machine() != "x86_64", reason="looks at x86-64 code")
+def test_loops_are_of_vectors_and_store_them_whole_with_avx2_alone() -> None:
+    environment = os.environ | {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": "+avx,+avx2"}
+    done = subprocess.run(
+        [sys.executable, "-c", ASSEMBLE],
+        env=environment,
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    edges, merge = done.stdout.split("-----")
+    assert "vminps" in edges
+    assert "vmaskmov" not in edges
+    assert "vpmaxub" in merge
 
 
 def test_bytes_do_not_depend_on_the_compiler() -> None:
