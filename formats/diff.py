@@ -14,16 +14,8 @@ import click
 from formats.commands import run_command, tell_error
 from formats.diff_text import Compared, as_json, human_text
 from formats.errors import SetError, StorageError
-from formats.manifest import (
-    SET_MANIFEST,
-    SHARD_FOLDER,
-    SetManifest,
-    ShardEntry,
-    ShardManifest,
-    load_set_manifest,
-    read_set_manifest,
-    read_shard_manifest,
-)
+from formats.manifest import SET_MANIFEST, SHARD_FOLDER, SetManifest, ShardEntry, ShardManifest
+from formats.manifest_files import load_set_manifest, read_set_manifest, read_shard_manifest
 from formats.places import Place, is_url
 from formats.places import place as parse_place
 from formats.provenance import build_rate, compare_provenance, read_provenance

@@ -22,11 +22,11 @@ from formats.manifest import (
     SetManifest,
     ShardEntry,
     ShardManifest,
-    load_shard_manifest,
     shard_inputs,
     source_part,
     variant_inputs,
 )
+from formats.manifest_files import load_shard_manifest
 from formats.places import Place, RemotePath
 from formats.problems import Problem
 from formats.remote_set import REQUESTS, read_each

@@ -10,23 +10,20 @@ begins with a checksum of its own rest: the shards of an unfinished build have n
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from operator import add
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
-from formats.errors import DamageError, SetError
 from formats.fingerprint import (
     OPTIONAL_PARTS,
     PARTS,
@@ -36,7 +33,6 @@ from formats.fingerprint import (
     digest_pairs,
     sha256,
 )
-from formats.places import Place, RemotePath
 from formats.spec import (
     AS_RECORDED,
     EncodingSpec,
@@ -46,7 +42,6 @@ from formats.spec import (
     VariantsSpec,
     semantic,
 )
-from formats.storage import inside, missing_file
 
 FORMAT_VERSION = 1
 DISTORTION_VERSION = 1
@@ -60,7 +55,6 @@ QUARANTINE = "quarantine.jsonl"
 CHECKSUM_HEAD = b'{"checksum":"'
 """A manifest begins with this and the SHA-256, in 64 digits, of the bytes after those digits."""
 REPAIR = "run python -m pipeline.build again: it repairs the set"
-_CHECKSUM_END = len(CHECKSUM_HEAD) + 64
 
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 Digest = Annotated[str, Field(pattern=r"^sha256-ts1:[0-9a-f]{64}$")]
@@ -297,137 +291,3 @@ def source_part(shards: Iterable[ShardManifest]) -> str:
         for key, source in zip(shard.samples.keys, shard.samples.sources, strict=True)
     )
     return digest_pairs((key, source) for _, key, source in rows)
-
-
-def load_set_manifest(data: bytes, name: str) -> SetManifest:
-    """Parse a set's manifest.
-
-    Raises:
-        SetError: of another format or a newer version.
-        DamageError: not the JSON that was written.
-    """
-    return _validate(SetManifest, _parse(data, name, "textshards-set"), name)
-
-
-def load_shard_manifest(data: bytes, name: str) -> ShardManifest:
-    """Parse a shard's manifest; see `load_set_manifest`."""
-    return _validate(ShardManifest, _parse(data, name, "textshards-shard"), name)
-
-
-Manifest = TypeVar("Manifest", SetManifest, ShardManifest)
-
-
-def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
-    try:
-        values = json.loads(data.decode())
-        if b"\\u" in data:  # the one way to lone surrogates, which are no text
-            json.dumps(values, ensure_ascii=False).encode()
-        found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
-    except (ValueError, RecursionError) as error:
-        raise DamageError(name, expected="a manifest in JSON", found=str(error)) from None
-    if found != (wanted, FORMAT_VERSION) or not isinstance(values, dict):
-        raise SetError(
-            name,
-            expected=f"format {wanted!r}, version {FORMAT_VERSION}",
-            found=f"format {found[0]!r:.60}, version {found[1]!r:.60}",
-            next_step="a newer version needs a newer textshards; else build the set again",
-        )
-    if not checksum_holds(data):
-        raise DamageError(
-            name,
-            expected="a manifest as it was written",
-            found="its checksum does not hold: it is damaged, or was edited by hand",
-            next_step=REPAIR,
-        )
-    del values["checksum"]
-    return values
-
-
-def checksum_holds(data: bytes) -> bool:
-    """Tell whether a manifest begins with the checksum of its rest."""
-    found = data[len(CHECKSUM_HEAD) : _CHECKSUM_END].decode("ascii", "replace")
-    return data.startswith(CHECKSUM_HEAD) and sha256(memoryview(data)[_CHECKSUM_END:]) == found
-
-
-def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manifest:
-    try:
-        return kind.model_validate(values)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "the whole"
-        raise DamageError(
-            name,
-            expected="a manifest as it was written",
-            found=f"{where}: {problem['msg']}",
-            next_step=REPAIR,
-        ) from None
-
-
-def read_set_manifest(folder: Place, name: str = SET_MANIFEST) -> SetManifest:
-    """Read the manifest of the set in a folder.
-
-    Raises:
-        SetError: there is none, or it is of another format or version.
-        DamageError: it is damaged.
-    """
-    path = folder / name
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise _no_set(folder, name, error) from None
-    return load_set_manifest(data, str(path))
-
-
-def _no_set(folder: Place, name: str, error: OSError) -> SetError:
-    partial = (folder / SHARD_FOLDER).is_dir()
-    # Of folders only: a listing of a bucket may be long.
-    listed = [] if isinstance(folder, RemotePath) else folder.glob(f"*/{SET_MANIFEST}")
-    below = sorted(str(path.parent) for path in listed)
-    build = f"run python -m pipeline.build --config FILE --out {folder}"
-    return SetError(
-        f"no set of shards in {folder}",
-        expected=name,
-        found="an unfinished build" if partial else (error.strerror or str(error)),
-        next_step=f"did you mean {' or '.join(below[:3])}?" if below and not partial else build,
-    )
-
-
-def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:
-    """Read the manifest of a shard that a set's manifest names, and check that it is the one meant.
-
-    Raises:
-        SetError: there is none.
-        DamageError: it is another than was written.
-    """
-    path = inside(folder, entry.manifest.path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise missing_file(path, error) from None
-    return check_shard_manifest(data, entry, str(path))
-
-
-def check_shard_manifest(data: bytes, entry: ShardEntry, name: str) -> ShardManifest:
-    """Parse a shard's manifest, and check that it is the one that its entry means.
-
-    Raises:
-        SetError: of another format or a newer version.
-        DamageError: it is another than was written.
-    """
-    if len(data) != entry.manifest.bytes or sha256(data) != entry.manifest.sha256:
-        raise DamageError(
-            name,
-            expected=f"{entry.manifest.bytes} bytes as recorded in the set's manifest",
-            found=f"{len(data)} bytes of another content",
-            next_step=REPAIR,
-        )
-    shard = load_shard_manifest(data, name)
-    told = (entry.name, entry.split, entry.variant, entry.inputs, entry.samples)
-    if told != (shard.name, shard.split, shard.variant, shard.inputs, len(shard.samples.keys)):
-        raise DamageError(
-            name,
-            expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
-            found=f"shard {shard.name} of {len(shard.samples.keys)} samples",
-            next_step=REPAIR,
-        )
-    return shard

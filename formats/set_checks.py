@@ -14,14 +14,8 @@ from formats.commands import progress
 from formats.container_checks import check_container
 from formats.errors import DamageError, SetError
 from formats.file_checks import check_files, check_manifests, extra_files, load_shards
-from formats.manifest import (
-    SET_MANIFEST,
-    FileRecord,
-    SetManifest,
-    SetSettings,
-    ShardManifest,
-    read_set_manifest,
-)
+from formats.manifest import SET_MANIFEST, FileRecord, SetManifest, SetSettings, ShardManifest
+from formats.manifest_files import read_set_manifest
 from formats.places import Place, RemotePath
 from formats.problems import Problem, VerifyReport, sort_problems
 from formats.sample_checks import check_sample

@@ -1,15 +1,13 @@
-"""Sets of shards: the one writer by container, and the one reader of both."""
+"""The one reader of sets of shards, whatever their container."""
 
 from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, chain
 from math import prod
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,88 +22,16 @@ from formats.codecs import (
     plane_shapes,
 )
 from formats.errors import DamageError, UsageError
-from formats.manifest import (
-    REPAIR,
-    SetManifest,
-    ShardManifest,
-)
-from formats.members import EncodedSample, Written
-from formats.packed_keys import PackedKeys
+from formats.manifest import REPAIR, SetManifest, ShardManifest
 from formats.places import Place, RemotePath
 from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps
+from formats.shard_index import ShardIndex
 from formats.spec import EncodingSpec
 from formats.storage import checked, inside, missing_file
-from formats.tar_shard import TarWriter
 
 ReadRange = Callable[[Place, int, int], bytes]
 """Returns bytes of a file: its path, how many, from which on."""
-
-
-class ShardWriter(Protocol):
-    """What both containers' writers do."""
-
-    def add(self, sample: EncodedSample) -> None:
-        """Append a sample; they must come sorted by key."""
-
-    def finish(self) -> Written:
-        """Give the shard its name and return its index."""
-
-    def abandon(self) -> None:
-        """Remove what was written."""
-
-
-def shard_writer(
-    folder: Path, name: str, prefix: str, canvas: tuple[int, int], encoding: EncodingSpec
-) -> ShardWriter:
-    """Return the writer of the encoding's container.
-
-    Args:
-        folder: where the shard goes.
-        name: the shard's name, without extension.
-        prefix: the folder's path in the set, for the manifest.
-        canvas: height, width of every sample.
-        encoding: how samples are encoded.
-    """
-    if encoding.container == "tar":
-        return TarWriter(folder, name, prefix, encoding)
-    from formats.zarr_shard import ZarrWriter  # zarr takes a quarter of a second to import
-
-    return ZarrWriter(folder, name, prefix, canvas, encoding)
-
-
-@dataclass(frozen=True)
-class Column:
-    """Where one member of every sample of a shard lies; as few bytes a sample as its numbers need."""
-
-    path: Place
-    offset: NDArray[np.unsignedinteger]
-    size: NDArray[np.unsignedinteger]
-    crc32c: NDArray[np.uint32]
-
-
-class ShardIndex:
-    """One shard's keys, its files, and the places of its members."""
-
-    def __init__(self, folder: Place, manifest: ShardManifest) -> None:
-        self.name = manifest.name
-        self.split = manifest.split
-        self.variant = manifest.variant
-        self.keys = PackedKeys(manifest.samples.keys)
-        self.files = {str(folder / file.path): file for file in manifest.files}
-        self.columns = {
-            name: Column(
-                inside(folder, manifest.files[member.file].path),
-                _compact(member.offset),
-                _compact(member.bytes),
-                np.array(member.crc32c, np.uint32),
-            )
-            for name, member in manifest.samples.members.items()
-        }
-
-
-def _compact(numbers: Sequence[int]) -> NDArray[np.unsignedinteger]:
-    return np.array(numbers, np.min_scalar_type(max(numbers, default=0)))
 
 
 class ShardSet:

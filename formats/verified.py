@@ -12,7 +12,8 @@ from typing import Any
 
 from formats.errors import SetError, StorageError
 from formats.fingerprint import sha256
-from formats.manifest import SET_MANIFEST, load_set_manifest
+from formats.manifest import SET_MANIFEST
+from formats.manifest_files import load_set_manifest
 from formats.places import Place
 from formats.problems import VerifyReport
 from formats.storage import write_whole

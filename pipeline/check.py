@@ -19,9 +19,8 @@ from formats.manifest import (
     SetManifest,
     ShardEntry,
     ShardManifest,
-    read_set_manifest,
-    read_shard_manifest,
 )
+from formats.manifest_files import read_set_manifest, read_shard_manifest
 from formats.places import Place
 from formats.provenance import build_rate, read_provenance
 from formats.set_diff import SetDiff, ShardLoader, Side, compare

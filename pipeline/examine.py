@@ -12,7 +12,8 @@ from pathlib import Path
 
 from formats.errors import SetError, UsageError
 from formats.file_checks import LoadedShards, check_sizes, load_shards
-from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest, read_set_manifest
+from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest
+from formats.manifest_files import read_set_manifest
 from formats.places import Place, RemotePath, name_below
 from formats.problems import Problem, sort_problems
 from formats.provenance import read_provenance

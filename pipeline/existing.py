@@ -22,11 +22,9 @@ from formats.manifest import (
     SHARD_FOLDER,
     SetManifest,
     ShardManifest,
-    checksum_holds,
-    load_set_manifest,
-    load_shard_manifest,
     named_manifest,
 )
+from formats.manifest_files import checksum_holds, load_set_manifest, load_shard_manifest
 from formats.places import Place, RemotePath, name_below
 from formats.remote_set import REQUESTS
 from formats.storage import PARTIAL, inside

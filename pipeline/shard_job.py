@@ -9,17 +9,10 @@ from tempfile import TemporaryDirectory
 from formats.disk import writing
 from formats.errors import SampleError
 from formats.fingerprint import sha256
-from formats.manifest import (
-    SHARD_FOLDER,
-    FileRecord,
-    Quarantined,
-    SetSettings,
-    ShardEntry,
-    ShardManifest,
-)
+from formats.manifest import SHARD_FOLDER, FileRecord, Quarantined, SetSettings, ShardEntry, ShardManifest
 from formats.members import encode_sample
 from formats.places import Place, RemotePath
-from formats.shards import shard_writer
+from formats.shard_writer import shard_writer
 from formats.storage import write_whole
 from pipeline.page import make_sample
 from pipeline.plan import PlannedShard

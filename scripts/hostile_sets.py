@@ -17,7 +17,8 @@ from formats.diff import compare_paths
 from formats.diff_text import as_json, human_text
 from formats.errors import DamageError
 from formats.fingerprint import canonical, sha256
-from formats.manifest import CHECKSUM_HEAD, load_set_manifest, load_shard_manifest, read_set_manifest
+from formats.manifest import CHECKSUM_HEAD
+from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
 from formats.set_checks import verify_set
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec

@@ -10,15 +10,8 @@ from typing import Any
 from made_set import made_sample, make_set
 
 from formats.fingerprint import Fingerprint, sha256
-from formats.manifest import (
-    SET_MANIFEST,
-    FileRecord,
-    SetManifest,
-    ShardManifest,
-    load_shard_manifest,
-    read_set_manifest,
-    source_part,
-)
+from formats.manifest import SET_MANIFEST, FileRecord, SetManifest, ShardManifest, source_part
+from formats.manifest_files import load_shard_manifest, read_set_manifest
 from formats.sample import Sample
 from formats.spec import EncodingSpec
 

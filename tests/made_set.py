@@ -23,7 +23,7 @@ from formats.manifest import (
 )
 from formats.members import encode_sample
 from formats.sample import DistanceMaps, Meta, Sample, Text
-from formats.shards import shard_writer
+from formats.shard_writer import shard_writer
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
 
 TARGETS = TargetsSpec()

@@ -23,7 +23,8 @@ import numpy as np
 from formats.errors import DamageError, TextshardsError
 from formats.manifest import FileRecord
 from formats.places import Place, RemotePath
-from formats.shards import Column, ShardSet
+from formats.shard_index import Column
+from formats.shards import ShardSet
 from formats.storage import crc32c, missing_file
 from train.order import Numbers
 from train.shard_cache import ShardCache

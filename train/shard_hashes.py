@@ -17,7 +17,8 @@ from pathlib import Path
 
 from formats.errors import DamageError, SetError
 from formats.manifest import REPAIR, FileRecord
-from formats.shards import ShardIndex, ShardSet
+from formats.shard_index import ShardIndex
+from formats.shards import ShardSet
 from formats.storage import inside, missing_file
 
 CHUNK = 1 << 22

@@ -9,7 +9,8 @@ import pytest
 from encoded_sets import MadeSet, load_shards
 
 from formats.container_checks import check_container
-from formats.manifest import MemberIndex, ShardManifest, read_set_manifest
+from formats.manifest import MemberIndex, ShardManifest
+from formats.manifest_files import read_set_manifest
 
 
 def problems_of(made: MadeSet, shard: ShardManifest) -> list[str]:

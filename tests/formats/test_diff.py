@@ -15,7 +15,7 @@ from encoded_sets import CANVAS, MadeSet, made_samples, write_set
 from made_set import made_sample
 
 from formats.diff import main
-from formats.manifest import read_set_manifest
+from formats.manifest_files import read_set_manifest
 from formats.spec import EncodingSpec, TargetsSpec
 
 RATE = {"build": {"samples": 6, "seconds": 3.0, "samples_per_second": 2.0, "workers": 2}}

@@ -9,7 +9,8 @@ import pytest
 from encoded_sets import MadeSet, load_shards, rewrite, rewrite_shard
 
 from formats.fingerprint import digest
-from formats.manifest import Quarantined, read_set_manifest
+from formats.manifest import Quarantined
+from formats.manifest_files import read_set_manifest
 from formats.set_checks import verify_set
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from formats.manifest import load_set_manifest, load_shard_manifest, read_set_manifest
+from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
 from formats.sample import DistanceMaps
 from formats.set_checks import verify_set
 from formats.shards import ShardSet

@@ -12,16 +12,8 @@ from encoded_sets import MadeSet, load_shards
 
 from formats.errors import DamageError, SetError
 from formats.fingerprint import canonical, digest, digest_pairs, sha256
-from formats.manifest import (
-    CHECKSUM_HEAD,
-    SET_MANIFEST,
-    SampleTable,
-    load_set_manifest,
-    load_shard_manifest,
-    read_set_manifest,
-    shard_inputs,
-    source_part,
-)
+from formats.manifest import CHECKSUM_HEAD, SET_MANIFEST, SampleTable, shard_inputs, source_part
+from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
 
 
 def set_bytes(made: MadeSet) -> bytes:

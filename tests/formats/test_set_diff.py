@@ -11,7 +11,8 @@ import pytest
 from encoded_sets import CANVAS, load_shards, made_samples, rewrite, rewrite_shard, write_set
 from made_set import made_sample
 
-from formats.manifest import Quarantined, SetManifest, ShardEntry, ShardManifest, read_set_manifest
+from formats.manifest import Quarantined, SetManifest, ShardEntry, ShardManifest
+from formats.manifest_files import read_set_manifest
 from formats.sample import Sample
 from formats.set_diff import SampleChanges, SetDiff, compare, compare_settings
 from formats.spec import EncodingSpec, TargetsSpec

@@ -11,7 +11,7 @@ import pytest
 from encoded_sets import MadeSet, load_shards, made_samples, rewrite, write_set
 
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
-from formats.manifest import read_set_manifest
+from formats.manifest_files import read_set_manifest
 from formats.sample import DistanceMaps, Sample, TargetMaps
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec

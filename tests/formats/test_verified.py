@@ -10,7 +10,7 @@ import pytest
 from encoded_sets import MadeSet, load_shards
 
 from formats.fingerprint import sha256
-from formats.manifest import read_set_manifest
+from formats.manifest_files import read_set_manifest
 from formats.set_checks import verify_set
 from formats.verified import VERIFIED, Verification, last_verification, manifest_bytes, note_verification
 

@@ -12,7 +12,8 @@ from fault_proxy import FaultProxy
 
 from formats.diff import main as diff
 from formats.errors import AccessError, StorageError, UsageError
-from formats.manifest import SET_MANIFEST, named_manifest, read_set_manifest
+from formats.manifest import SET_MANIFEST, named_manifest
+from formats.manifest_files import read_set_manifest
 from formats.places import RemotePath, name_below
 from formats.set_index import INDEX
 from formats.settings import load_settings

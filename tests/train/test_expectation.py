@@ -8,7 +8,8 @@ import pytest
 
 from formats.errors import StaleError, UsageError
 from formats.fingerprint import Fingerprint, digest
-from formats.manifest import SetManifest, read_set_manifest
+from formats.manifest import SetManifest
+from formats.manifest_files import read_set_manifest
 from formats.spec import TargetsSpec
 from train.config import load_config
 from train.expectation import check_expectations, check_same_set, recorded_settings

@@ -14,7 +14,8 @@ from made_run import WORDS
 from made_set import made_sample, make_set
 
 from formats.errors import DamageError, SetError
-from formats.shards import ShardIndex, ShardSet
+from formats.shard_index import ShardIndex
+from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 from train.augment import AugmentSettings
 from train.evaluation import evaluate_checkpoint

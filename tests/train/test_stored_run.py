@@ -16,7 +16,7 @@ from made_run import CANVAS, WORDS
 from made_set import made_sample, make_set
 
 from formats.errors import StorageError
-from formats.manifest import read_set_manifest, read_shard_manifest
+from formats.manifest_files import read_set_manifest, read_shard_manifest
 from formats.places import Place, RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.spec import EncodingSpec

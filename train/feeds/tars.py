@@ -15,7 +15,8 @@ import numpy as np
 
 from formats.codecs import decode_image, decode_meta, decompress, maps_of_planes, plane_shapes
 from formats.errors import DamageError, UsageError
-from formats.manifest import SetSettings, read_set_manifest, read_shard_manifest
+from formats.manifest import SetSettings
+from formats.manifest_files import read_set_manifest, read_shard_manifest
 from formats.sample import Bytes, DistanceMaps, Meta, TargetMaps
 from formats.shards import cut_planes
 from formats.tar_shard import IMAGE_SUFFIX
