@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
@@ -70,41 +71,61 @@ def clean_polygons(polygons: Sequence[Points]) -> list[CleanPolygon]:
     Raises:
         SampleError: see `clean_polygon`.
     """
-    rings = [_without_repeats(_checked(polygon_V2)) for polygon_V2 in polygons]
-    judged = [number for number, ring_V2 in enumerate(rings) if len(ring_V2) >= 3]
-    cleaned = [CleanPolygon(ring_V2, "degenerate") for ring_V2 in rings]
-    if not judged:
-        return cleaned
-    owner_N = np.repeat(np.arange(len(judged)), [len(rings[number]) for number in judged])
-    points_N2 = np.concatenate([rings[number] for number in judged])
-    shapes = shapely.polygons(shapely.linearrings(points_N2, indices=owner_N))
-    valid = shapely.is_valid(shapes)
-    thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
-    for number, is_simple, is_thin in zip(judged, valid.tolist(), thin.tolist(), strict=True):
-        if not is_simple:
-            cleaned[number] = _resolved(rings[number])
-        elif not is_thin:
-            cleaned[number] = CleanPolygon(rings[number])
-    return cleaned
+    rings = _without_repeats(_checked(polygons))
+    verdicts = _verdicts([ring_V2 for ring_V2 in rings if len(ring_V2) >= 3])
+    return [
+        _cleaned(ring_V2, *next(verdicts)) if len(ring_V2) >= 3 else CleanPolygon(ring_V2, "degenerate")
+        for ring_V2 in rings
+    ]
 
 
-def _checked(polygon_V2: Points) -> Points:
-    polygon_V2 = np.asarray(polygon_V2, dtype=np.float64)
-    if polygon_V2.ndim != 2 or polygon_V2.shape[1] != 2:
-        raise SampleError("polygon", expected="an array of shape (V, 2)", found=f"shape {polygon_V2.shape}")
-    if len(polygon_V2) > MAX_VERTICES:
-        raise SampleError("polygon", expected=f"at most {MAX_VERTICES} vertices", found=str(len(polygon_V2)))
-    if not (np.abs(polygon_V2) <= MAX_COORDINATE).all():
+def _checked(polygons: Sequence[Points]) -> list[Points]:
+    polygons = [np.asarray(polygon_V2, dtype=np.float64) for polygon_V2 in polygons]
+    for polygon_V2 in polygons:
+        shape = polygon_V2.shape
+        if len(shape) != 2 or shape[1] != 2:
+            raise SampleError("polygon", expected="an array of shape (V, 2)", found=f"shape {shape}")
+        if shape[0] > MAX_VERTICES:
+            raise SampleError("polygon", expected=f"at most {MAX_VERTICES} vertices", found=str(shape[0]))
+    if polygons and not (np.abs(np.concatenate(polygons)) <= MAX_COORDINATE).all():
         raise SampleError("polygon", expected="finite coordinates within +-1e9", found="others")
-    return polygon_V2
+    return polygons
 
 
-def _without_repeats(polygon_V2: Points) -> Points:
-    keep_V = np.ones(len(polygon_V2), dtype=bool)
-    keep_V[1:] = (polygon_V2[1:] != polygon_V2[:-1]).any(axis=1)
-    ring_V2 = polygon_V2[keep_V]
-    closed = len(ring_V2) > 1 and bool((ring_V2[0] == ring_V2[-1]).all())
-    return ring_V2[:-1] if closed else ring_V2
+def _without_repeats(polygons: list[Points]) -> list[Points]:
+    """Drop vertices that the next one repeats, round the ring; of a polygon that is one point, one stays."""
+    bounds = list(pairwise(accumulate(map(len, polygons), initial=0)))
+    spans = [span for span in bounds if span[0] < span[1]]
+    if not spans:
+        return polygons
+    points_N2 = np.concatenate(polygons)
+    next_N = np.arange(1, len(points_N2) + 1)
+    starts, ends = np.array(spans).T
+    next_N[ends - 1] = starts
+    same_N2 = points_N2 == points_N2[next_N]
+    keep_N = ~(same_N2[:, 0] & same_N2[:, 1])
+    if keep_N.all():  # as of most pages
+        return polygons
+    rings = [points_N2[start:end][keep_N[start:end]] for start, end in bounds]
+    return [
+        ring_V2 if len(ring_V2) else whole_V2[:1] for ring_V2, whole_V2 in zip(rings, polygons, strict=True)
+    ]
+
+
+def _verdicts(rings: Sequence[Points]) -> Iterator[tuple[bool, bool]]:
+    """Tell of each ring of at least three vertices whether it is simple, and whether it has no area."""
+    if not rings:
+        return iter(())
+    owner_N = np.repeat(np.arange(len(rings)), list(map(len, rings)))
+    shapes = shapely.polygons(shapely.linearrings(np.concatenate(rings), indices=owner_N))
+    thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
+    return zip(shapely.is_valid(shapes).tolist(), thin.tolist(), strict=True)
+
+
+def _cleaned(ring_V2: Points, is_simple: bool, is_thin: bool) -> CleanPolygon:
+    if not is_simple:
+        return _resolved(ring_V2)
+    return CleanPolygon(ring_V2, "degenerate" if is_thin else None)
 
 
 def _is_thin(area: float, length: float) -> bool:

@@ -43,6 +43,35 @@ def test_repeated_vertices_are_dropped_and_the_first_stays_first() -> None:
     np.testing.assert_array_equal(clean_polygon(ring_V2).polygon_V2, SQUARE)
 
 
+def without_repeats(polygon_V2: Points) -> Points:
+    """One polygon, vertex by vertex."""
+    ring: list[list[float]] = []
+    for vertex in polygon_V2.tolist():
+        if not ring or vertex != ring[-1]:
+            ring.append(vertex)
+    if len(ring) > 1 and ring[0] == ring[-1]:
+        ring.pop()
+    return np.array(ring, np.float64).reshape(-1, 2)
+
+
+@given(
+    st.lists(
+        st.integers(0, 7).flatmap(
+            lambda count: arrays(np.float64, (count, 2), elements=st.integers(0, 2).map(float))
+        ),
+        max_size=6,
+    )
+)
+@example([SQUARE[[0, 0, 0]], SQUARE[:0], SQUARE[[1, 1, 2, 3, 0, 1, 1]], SQUARE[:1]])
+def test_polygons_of_a_page_are_cleaned_together_as_each_alone(polygons: list[Points]) -> None:
+    for clean, polygon_V2 in zip(clean_polygons(polygons), polygons, strict=True):
+        alone = clean_polygon(without_repeats(polygon_V2))
+        assert clean.problem == alone.problem
+        np.testing.assert_array_equal(clean.polygon_V2, alone.polygon_V2)
+        if clean.problem == "degenerate":
+            np.testing.assert_array_equal(clean.polygon_V2, without_repeats(polygon_V2))
+
+
 @pytest.mark.parametrize(
     "ring_V2",
     [
