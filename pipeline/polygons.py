@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Literal
@@ -18,6 +18,8 @@ MAX_VERTICES = 1_000
 MAX_COORDINATE = 1e9
 MIN_THICKNESS = 1e-6
 """Pixels: an area of at most this times the perimeter is none, but round-off of collinear points."""
+MIN_TURN = 1e-5
+"""Pixels: far above rounding, and more than `MIN_THICKNESS`; see `_convex`."""
 MIN_SHARE = 0.9
 """Of the area of a self-crossing polygon, what its largest piece must hold to stand for the whole."""
 
@@ -66,13 +68,14 @@ def clean_polygon(polygon_V2: Points) -> CleanPolygon:
 def clean_polygons(polygons: Sequence[Points]) -> list[CleanPolygon]:
     """Clean the polygons of a page, each as `clean_polygon` does.
 
-    Together, since a call of shapely takes longer than what it does for one.
+    Together, since calls of NumPy and of shapely take longer than what they do for one. Shapely is not asked
+    about boxes and quadrilaterals that are plainly convex.
 
     Raises:
         SampleError: see `clean_polygon`.
     """
     rings = _without_repeats(_checked(polygons))
-    verdicts = _verdicts([ring_V2 for ring_V2 in rings if len(ring_V2) >= 3])
+    verdicts = iter(_verdicts([ring_V2 for ring_V2 in rings if len(ring_V2) >= 3]))
     return [
         _cleaned(ring_V2, *next(verdicts)) if len(ring_V2) >= 3 else CleanPolygon(ring_V2, "degenerate")
         for ring_V2 in rings
@@ -92,34 +95,67 @@ def _checked(polygons: Sequence[Points]) -> list[Points]:
     return polygons
 
 
+def _following(polygons: Sequence[Points]) -> NDArray[np.int64]:
+    """Return of each vertex, all laid in one array, the place there of the next one round its polygon."""
+    counts_P = np.array([len(polygon_V2) for polygon_V2 in polygons if len(polygon_V2)])
+    ends_P = np.cumsum(counts_P)
+    next_N = np.arange(1, ends_P[-1] + 1)
+    next_N[ends_P - 1] = ends_P - counts_P
+    return next_N
+
+
 def _without_repeats(polygons: list[Points]) -> list[Points]:
     """Drop vertices that the next one repeats, round the ring; of a polygon that is one point, one stays."""
-    bounds = list(pairwise(accumulate(map(len, polygons), initial=0)))
-    spans = [span for span in bounds if span[0] < span[1]]
-    if not spans:
+    if not any(map(len, polygons)):
         return polygons
     points_N2 = np.concatenate(polygons)
-    next_N = np.arange(1, len(points_N2) + 1)
-    starts, ends = np.array(spans).T
-    next_N[ends - 1] = starts
-    same_N2 = points_N2 == points_N2[next_N]
+    same_N2 = points_N2 == points_N2[_following(polygons)]
     keep_N = ~(same_N2[:, 0] & same_N2[:, 1])
     if keep_N.all():  # as of most pages
         return polygons
+    bounds = pairwise(accumulate(map(len, polygons), initial=0))
     rings = [points_N2[start:end][keep_N[start:end]] for start, end in bounds]
     return [
         ring_V2 if len(ring_V2) else whole_V2[:1] for ring_V2, whole_V2 in zip(rings, polygons, strict=True)
     ]
 
 
-def _verdicts(rings: Sequence[Points]) -> Iterator[tuple[bool, bool]]:
-    """Tell of each ring of at least three vertices whether it is simple, and whether it has no area."""
+def _convex(rings: Sequence[Points]) -> list[bool]:
+    """Tell of each ring of at least three vertices whether it is certainly convex, and not thin.
+
+    So is one of three or four vertices that turns the same way at each: five could go round twice. Twice the
+    area of the triangle at each corner must exceed `MIN_TURN` times the two edges there; summed over the
+    corners, the ring's area then exceeds three times `MIN_THICKNESS` times its perimeter.
+    """
     if not rings:
-        return iter(())
-    owner_N = np.repeat(np.arange(len(rings)), list(map(len, rings)))
-    shapes = shapely.polygons(shapely.linearrings(np.concatenate(rings), indices=owner_N))
-    thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
-    return zip(shapely.is_valid(shapes).tolist(), thin.tolist(), strict=True)
+        return []
+    points_N2, next_N = np.concatenate(rings), _following(rings)
+    edge_N2 = points_N2[next_N] - points_N2
+    x_N, y_N = edge_N2.T
+    turn_N = x_N * y_N[next_N] - y_N * x_N[next_N]
+    length_N = np.abs(x_N) + np.abs(y_N)
+    least_N = MIN_TURN * (length_N + length_N[next_N])
+    counts_P = np.array([len(ring_V2) for ring_V2 in rings])
+    starts_P = np.cumsum(counts_P) - counts_P
+    left_P = np.logical_and.reduceat(turn_N > least_N, starts_P)
+    right_P = np.logical_and.reduceat(turn_N < -least_N, starts_P)
+    convex: list[bool] = ((counts_P <= 4) & (left_P | right_P)).tolist()
+    return convex
+
+
+def _verdicts(rings: Sequence[Points]) -> list[tuple[bool, bool]]:
+    """Tell of each ring of at least three vertices whether it is simple, and whether it has no area."""
+    verdicts = [(sure, False) for sure in _convex(rings)]
+    unsure = [number for number, (sure, _) in enumerate(verdicts) if not sure]
+    if unsure:
+        points_N2 = np.concatenate([rings[number] for number in unsure])
+        owner_N = np.repeat(np.arange(len(unsure)), [len(rings[number]) for number in unsure])
+        shapes = shapely.polygons(shapely.linearrings(points_N2, indices=owner_N))
+        thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
+        valid = shapely.is_valid(shapes)
+        for number, is_simple, is_thin in zip(unsure, valid.tolist(), thin.tolist(), strict=True):
+            verdicts[number] = is_simple, is_thin
+    return verdicts
 
 
 def _cleaned(ring_V2: Points, is_simple: bool, is_thin: bool) -> CleanPolygon:
