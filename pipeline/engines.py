@@ -21,7 +21,7 @@ from formats.errors import TextshardsError, UsageError
 from formats.places import Place, RemotePath
 from pipeline.config import RuntimeSettings
 from pipeline.render import RENDERER_VERSION
-from pipeline.workers import cores, prepare_thread, run_jobs
+from pipeline.workers import cores, keep_memory, prepare_thread, run_jobs
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -193,5 +193,6 @@ def versions() -> dict[str, str]:
 def look_around(path: Place) -> tuple[dict[str, str], bool]:
     """Run by a worker: return its versions, and whether it sees the mark that the build has put there."""
     prepare_thread()
+    keep_memory()
     reached = True if isinstance(path, RemotePath) and path.is_dir() in (True, False) else path.exists()
     return versions(), reached

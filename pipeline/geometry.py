@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+
 import cv2
 import numpy as np
 
@@ -82,3 +85,11 @@ def _resized_reduced(image_HWC: Bytes, placement: Placement, reduction: int) -> 
 def move(points_V2: Points, matrix_23: Points) -> Points:
     """Map (V, 2) float64 points by a (2, 3) matrix."""
     return points_V2 @ matrix_23[:, :2].T + matrix_23[:, 2]
+
+
+def move_each(polygons: Sequence[Points], matrix_23: Points) -> list[Points]:
+    """Map the polygons of a page, each (V, 2) float64, as `move` does: all their points at once."""
+    if not polygons:
+        return []
+    moved_N2 = move(np.concatenate(polygons), matrix_23)
+    return [moved_N2[start:end] for start, end in pairwise(accumulate(map(len, polygons), initial=0))]

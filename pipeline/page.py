@@ -8,7 +8,7 @@ from formats.manifest import SetSettings
 from formats.placement import place
 from formats.sample import Meta, Points, Sample, Text
 from pipeline.distortion import draw_distortion
-from pipeline.geometry import draw_page, move, spare_reduction
+from pipeline.geometry import draw_page, move_each, spare_reduction
 from pipeline.images import image_size, read_image, reduction_within
 from pipeline.polygons import clean_polygons
 from pipeline.render import render, render_planes
@@ -41,7 +41,7 @@ def make_sample(
     _check_stated(record, (height, width), settings)
     matrix_23 = placement.to_canvas_23
     cleaned = clean_polygons([text.polygon_V2 for text in record.texts])
-    polygons = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
+    polygons = move_each([polygon.polygon_V2 for polygon in cleaned], matrix_23)
     image_HWC = draw_page(image_HWC, placement, geometry, reduction)
     distortion = None
     if variant:

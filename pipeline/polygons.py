@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,6 +18,8 @@ MAX_VERTICES = 1_000
 MAX_COORDINATE = 1e9
 MIN_THICKNESS = 1e-6
 """Pixels: an area of at most this times the perimeter is none, but round-off of collinear points."""
+MIN_TURN = 1e-5
+"""Pixels: far above rounding, and more than `MIN_THICKNESS`; see `_convex`."""
 MIN_SHARE = 0.9
 """Of the area of a self-crossing polygon, what its largest piece must hold to stand for the whole."""
 
@@ -65,46 +68,100 @@ def clean_polygon(polygon_V2: Points) -> CleanPolygon:
 def clean_polygons(polygons: Sequence[Points]) -> list[CleanPolygon]:
     """Clean the polygons of a page, each as `clean_polygon` does.
 
-    Together, since a call of shapely takes longer than what it does for one.
+    Together, since calls of NumPy and of shapely take longer than what they do for one. Shapely is not asked
+    about boxes and quadrilaterals that are plainly convex.
 
     Raises:
         SampleError: see `clean_polygon`.
     """
-    rings = [_without_repeats(_checked(polygon_V2)) for polygon_V2 in polygons]
-    judged = [number for number, ring_V2 in enumerate(rings) if len(ring_V2) >= 3]
-    cleaned = [CleanPolygon(ring_V2, "degenerate") for ring_V2 in rings]
-    if not judged:
-        return cleaned
-    owner_N = np.repeat(np.arange(len(judged)), [len(rings[number]) for number in judged])
-    points_N2 = np.concatenate([rings[number] for number in judged])
-    shapes = shapely.polygons(shapely.linearrings(points_N2, indices=owner_N))
-    valid = shapely.is_valid(shapes)
-    thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
-    for number, is_simple, is_thin in zip(judged, valid.tolist(), thin.tolist(), strict=True):
-        if not is_simple:
-            cleaned[number] = _resolved(rings[number])
-        elif not is_thin:
-            cleaned[number] = CleanPolygon(rings[number])
-    return cleaned
+    rings = _without_repeats(_checked(polygons))
+    verdicts = iter(_verdicts([ring_V2 for ring_V2 in rings if len(ring_V2) >= 3]))
+    return [
+        _cleaned(ring_V2, *next(verdicts)) if len(ring_V2) >= 3 else CleanPolygon(ring_V2, "degenerate")
+        for ring_V2 in rings
+    ]
 
 
-def _checked(polygon_V2: Points) -> Points:
-    polygon_V2 = np.asarray(polygon_V2, dtype=np.float64)
-    if polygon_V2.ndim != 2 or polygon_V2.shape[1] != 2:
-        raise SampleError("polygon", expected="an array of shape (V, 2)", found=f"shape {polygon_V2.shape}")
-    if len(polygon_V2) > MAX_VERTICES:
-        raise SampleError("polygon", expected=f"at most {MAX_VERTICES} vertices", found=str(len(polygon_V2)))
-    if not (np.abs(polygon_V2) <= MAX_COORDINATE).all():
+def _checked(polygons: Sequence[Points]) -> list[Points]:
+    polygons = [np.asarray(polygon_V2, dtype=np.float64) for polygon_V2 in polygons]
+    for polygon_V2 in polygons:
+        shape = polygon_V2.shape
+        if len(shape) != 2 or shape[1] != 2:
+            raise SampleError("polygon", expected="an array of shape (V, 2)", found=f"shape {shape}")
+        if shape[0] > MAX_VERTICES:
+            raise SampleError("polygon", expected=f"at most {MAX_VERTICES} vertices", found=str(shape[0]))
+    if polygons and not (np.abs(np.concatenate(polygons)) <= MAX_COORDINATE).all():
         raise SampleError("polygon", expected="finite coordinates within +-1e9", found="others")
-    return polygon_V2
+    return polygons
 
 
-def _without_repeats(polygon_V2: Points) -> Points:
-    keep_V = np.ones(len(polygon_V2), dtype=bool)
-    keep_V[1:] = (polygon_V2[1:] != polygon_V2[:-1]).any(axis=1)
-    ring_V2 = polygon_V2[keep_V]
-    closed = len(ring_V2) > 1 and bool((ring_V2[0] == ring_V2[-1]).all())
-    return ring_V2[:-1] if closed else ring_V2
+def _following(polygons: Sequence[Points]) -> NDArray[np.int64]:
+    """Return of each vertex, all laid in one array, the place there of the next one round its polygon."""
+    counts_P = np.array([len(polygon_V2) for polygon_V2 in polygons if len(polygon_V2)])
+    ends_P = np.cumsum(counts_P)
+    next_N = np.arange(1, ends_P[-1] + 1)
+    next_N[ends_P - 1] = ends_P - counts_P
+    return next_N
+
+
+def _without_repeats(polygons: list[Points]) -> list[Points]:
+    """Drop vertices that the next one repeats, round the ring; of a polygon that is one point, one stays."""
+    if not any(map(len, polygons)):
+        return polygons
+    points_N2 = np.concatenate(polygons)
+    same_N2 = points_N2 == points_N2[_following(polygons)]
+    keep_N = ~(same_N2[:, 0] & same_N2[:, 1])
+    if keep_N.all():  # as of most pages
+        return polygons
+    bounds = pairwise(accumulate(map(len, polygons), initial=0))
+    rings = [points_N2[start:end][keep_N[start:end]] for start, end in bounds]
+    return [
+        ring_V2 if len(ring_V2) else whole_V2[:1] for ring_V2, whole_V2 in zip(rings, polygons, strict=True)
+    ]
+
+
+def _convex(rings: Sequence[Points]) -> list[bool]:
+    """Tell of each ring of at least three vertices whether it is certainly convex, and not thin.
+
+    So is one of three or four vertices that turns the same way at each: five could go round twice. Twice the
+    area of the triangle at each corner must exceed `MIN_TURN` times the two edges there; summed over the
+    corners, the ring's area then exceeds three times `MIN_THICKNESS` times its perimeter.
+    """
+    if not rings:
+        return []
+    points_N2, next_N = np.concatenate(rings), _following(rings)
+    edge_N2 = points_N2[next_N] - points_N2
+    x_N, y_N = edge_N2.T
+    turn_N = x_N * y_N[next_N] - y_N * x_N[next_N]
+    length_N = np.abs(x_N) + np.abs(y_N)
+    least_N = MIN_TURN * (length_N + length_N[next_N])
+    counts_P = np.array([len(ring_V2) for ring_V2 in rings])
+    starts_P = np.cumsum(counts_P) - counts_P
+    left_P = np.logical_and.reduceat(turn_N > least_N, starts_P)
+    right_P = np.logical_and.reduceat(turn_N < -least_N, starts_P)
+    convex: list[bool] = ((counts_P <= 4) & (left_P | right_P)).tolist()
+    return convex
+
+
+def _verdicts(rings: Sequence[Points]) -> list[tuple[bool, bool]]:
+    """Tell of each ring of at least three vertices whether it is simple, and whether it has no area."""
+    verdicts = [(sure, False) for sure in _convex(rings)]
+    unsure = [number for number, (sure, _) in enumerate(verdicts) if not sure]
+    if unsure:
+        points_N2 = np.concatenate([rings[number] for number in unsure])
+        owner_N = np.repeat(np.arange(len(unsure)), [len(rings[number]) for number in unsure])
+        shapes = shapely.polygons(shapely.linearrings(points_N2, indices=owner_N))
+        thin = shapely.area(shapes) <= MIN_THICKNESS * shapely.length(shapes)
+        valid = shapely.is_valid(shapes)
+        for number, is_simple, is_thin in zip(unsure, valid.tolist(), thin.tolist(), strict=True):
+            verdicts[number] = is_simple, is_thin
+    return verdicts
+
+
+def _cleaned(ring_V2: Points, is_simple: bool, is_thin: bool) -> CleanPolygon:
+    if not is_simple:
+        return _resolved(ring_V2)
+    return CleanPolygon(ring_V2, "degenerate" if is_thin else None)
 
 
 def _is_thin(area: float, length: float) -> bool:

@@ -24,6 +24,7 @@ Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 _PR_SET_PDEATHSIG = 1
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 
 def cores() -> int:
@@ -38,6 +39,7 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
         TextshardsError: a worker process died.
     """
     if workers == 1 or len(jobs) == 1:
+        keep_memory()
         yield from map(work, jobs)
         return
     # Spawned, since threads of OpenCV and Numba do not survive a fork.
@@ -81,10 +83,24 @@ def prepare_thread() -> None:
     cv2.setNumThreads(1)
 
 
+def keep_memory() -> None:
+    """Have glibc keep freed memory for the next page, up to 64 MiB, where this process has glibc.
+
+    A page is a dozen arrays of megabytes. By itself glibc gives them back page by page, and the system fills
+    them with zeros again: some 700 faults a page of ICDAR 2015, a fifth of its time. It learns to keep them
+    only from larger blocks than it has met. 32 MiB is the largest block that it can be told to keep.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+
+
 def _prepare_worker() -> None:
-    """Leave Ctrl-C to the parent, die with it, and keep to one core."""
+    """Leave Ctrl-C to the parent, die with it, keep to one core, and keep memory."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     prepare_thread()
+    keep_memory()
     if sys.platform == "linux":
         # At once: a worker that outlives its parent could write into the next build.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from formats.canonical_json import canonical
+from formats.canonical_json import PlainList, canonical, plain_lists
 
 SAFE = 2**53 - 1
 FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.floats(-2e3, 2e3) | st.floats(-1e-3, 1e-3)
@@ -44,3 +46,31 @@ def test_what_has_no_text_is_refused_by_the_reference(value: object) -> None:
 def test_tuples_escapes_and_keys() -> None:
     value = {"b": (1.0, -0.0, True), "a": 'é\u2028"\\\x7f\x00\n', "": {"\U0001f600": 1, "\ufb33": 2}}
     assert canonical(value) == rfc8785.dumps(value)
+
+
+POINTS = st.integers(0, 5).flatmap(
+    lambda count: arrays(np.float64, (count, 2), elements=FLOATS | st.integers(-40, 40).map(float))
+)
+
+
+@given(st.lists(POINTS, max_size=5))
+def test_points_of_a_page_as_the_reference(polygons: list[np.ndarray]) -> None:
+    lists = plain_lists(polygons)
+    assert lists == [polygon_V2.tolist() for polygon_V2 in polygons]
+    assert canonical({"texts": lists}) == rfc8785.dumps([p.tolist() for p in polygons]).join(
+        [b'{"texts":', b"}"]
+    )
+
+
+def test_points_are_looked_at_once_unless_one_takes_an_exponent() -> None:
+    ordinary = np.array([[0.0, -0.0], [8.0, -0.5], [1e-4, 999999999999999.0]])
+    assert [type(points) for points in plain_lists([ordinary, ordinary])] == [PlainList, PlainList]
+    assert repr(plain_lists([ordinary])[0]) == "[[0, 0], [8, -0.5], [0.0001, 999999999999999]]"
+    for number in (9e-5, -1e15, 1e21, 5e-324):
+        assert [type(points) for points in plain_lists([ordinary, np.array([[number, 0]])])] == [list, list]
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_points_without_a_text_are_refused_by_the_reference(number: float) -> None:
+    with pytest.raises(rfc8785.CanonicalizationError):
+        canonical(plain_lists([np.array([[number, 1.0]])]))

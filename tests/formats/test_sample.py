@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from made_set import area_over_length, distance_maps, made_sample, signed_distance, turned_box
 
 from formats.levels import offset_level
-from formats.sample import STATUSES, Meta, Text
+from formats.sample import STATUSES, Meta, Text, inverse
 
 CANVAS = (96, 64)
 
@@ -57,3 +57,31 @@ def test_inverse_matrix(entries: list[float]) -> None:
 def test_only_care_counts() -> None:
     square = np.zeros((4, 2))
     assert [Text(square, square, status).ignored for status in STATUSES] == [False] + [True] * 6
+
+
+SCALES = st.floats(1e-3, 1e3)
+SHIFTS = st.floats(-1e4, 1e4)
+
+
+@given(SCALES, SCALES, SHIFTS, SHIFTS)
+def test_a_scaled_page_comes_back_by_the_same_numbers_as_any(a: float, d: float, x: float, y: float) -> None:
+    matrix_23 = np.array([[a, 0.0, x], [0.0, d, y]])
+    linear_22 = np.linalg.inv(matrix_23[:, :2])
+    np.testing.assert_array_equal(inverse(matrix_23)[:, :2], linear_22)
+    np.testing.assert_array_equal(inverse(matrix_23)[:, 2], -linear_22 @ [x, y])
+
+
+def test_what_is_undone() -> None:
+    turned_23 = np.array([[0.5, -0.25, 3.0], [0.75, 2.0, -1.0]])
+    there_33 = np.vstack([turned_23, [0, 0, 1]])
+    back_33 = np.vstack([inverse(turned_23), [0, 0, 1]])
+    np.testing.assert_allclose(back_33 @ there_33, np.eye(3), atol=1e-12)
+    with pytest.raises(np.linalg.LinAlgError):
+        inverse(np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]))
+
+
+def test_numpy_is_not_asked_to_undo_a_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(np.linalg, "inv")
+    np.testing.assert_array_equal(
+        inverse(np.array([[2.0, 0, 4], [0, 4, 2]])), [[0.5, 0, -2], [0, 0.25, -0.5]]
+    )

@@ -12,7 +12,7 @@ from urllib.parse import unquote
 import numpy as np
 import pytest
 from encoded_sets import KEYS, MadeSet, load_shards
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from formats.codecs import decompress
@@ -20,7 +20,7 @@ from formats.fingerprint import digest
 from formats.members import encode_sample
 from formats.sample import DistanceMaps
 from formats.spec import EncodingSpec
-from formats.tar_shard import TarWriter, member_name
+from formats.tar_shard import TarWriter, member_header, member_name
 
 
 @pytest.fixture(params=["distance", "planes"])
@@ -123,3 +123,17 @@ def test_a_shard_without_samples_is_an_empty_tar(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "x.tar") as tar:
         assert tar.getmembers() == []
     assert (written.files[0].path, written.samples.keys) == ("shards/x.tar", [])
+
+
+@given(
+    st.text(st.characters(min_codepoint=1, max_codepoint=127), max_size=120),
+    st.integers(0, 1 << 34),
+)
+@example("a" * 100, 0)
+@example("a" * 101, 8**11 - 1)
+@example("~" * 100, 8**11 - 1)
+@example("a", 8**11)
+def test_headers_are_those_of_the_standard_library(name: str, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size = size
+    assert member_header(name, size) == info.tobuf(tarfile.PAX_FORMAT)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from formats.placement import place
 from formats.spec import GeometrySpec
-from pipeline.geometry import draw_page, move, spare_reduction
+from pipeline.geometry import draw_page, move, move_each, spare_reduction
 from pipeline.images import read_image, reduction_within
 
 SIDES = st.integers(1, 3000)
@@ -139,3 +139,14 @@ def test_reduced_decoding_is_exact_enough_on_text(size: tuple[int, int], canvas:
     assert difference.mean() <= np.abs(stored.astype(int) - whole).mean()
     assert np.percentile(difference, 99.9) <= 48
     assert abs((reduced.astype(int) - whole).mean()) < 0.3
+
+
+def test_polygons_move_together_as_each_does() -> None:
+    random = np.random.default_rng(5)
+    polygons = [random.uniform(-900, 5000, (count, 2)) for count in (4, 0, 7, 1, 400)]
+    matrix_23 = place((701, 333), GeometrySpec(canvas=(640, 640), position="center")).to_canvas_23
+    moved = move_each(polygons, matrix_23)
+    assert len(moved) == len(polygons)
+    for polygon_V2, moved_V2 in zip(polygons, moved, strict=True):
+        np.testing.assert_array_equal(moved_V2, move(polygon_V2, matrix_23))
+    assert move_each([], matrix_23) == []

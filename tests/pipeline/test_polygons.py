@@ -13,7 +13,15 @@ from hypothesis.extra.numpy import arrays
 
 from formats.errors import SampleError
 from formats.sample import Points
-from pipeline.polygons import MAX_VERTICES, clean_polygon, clean_polygons, signed_area, winding_number
+from pipeline.polygons import (
+    MAX_VERTICES,
+    MIN_THICKNESS,
+    _convex,
+    clean_polygon,
+    clean_polygons,
+    signed_area,
+    winding_number,
+)
 from pipeline.sources.icdar import parse_texts as parse_quads
 from pipeline.sources.polygons import parse_texts
 
@@ -41,6 +49,69 @@ def test_a_simple_polygon_stays_as_annotated_in_either_sense() -> None:
 def test_repeated_vertices_are_dropped_and_the_first_stays_first() -> None:
     ring_V2 = SQUARE[[0, 0, 1, 2, 2, 2, 3, 0, 0]]
     np.testing.assert_array_equal(clean_polygon(ring_V2).polygon_V2, SQUARE)
+
+
+def without_repeats(polygon_V2: Points) -> Points:
+    """One polygon, vertex by vertex."""
+    ring: list[list[float]] = []
+    for vertex in polygon_V2.tolist():
+        if not ring or vertex != ring[-1]:
+            ring.append(vertex)
+    if len(ring) > 1 and ring[0] == ring[-1]:
+        ring.pop()
+    return np.array(ring, np.float64).reshape(-1, 2)
+
+
+@given(
+    st.lists(
+        st.integers(0, 7).flatmap(
+            lambda count: arrays(np.float64, (count, 2), elements=st.integers(0, 2).map(float))
+        ),
+        max_size=6,
+    )
+)
+@example([SQUARE[[0, 0, 0]], SQUARE[:0], SQUARE[[1, 1, 2, 3, 0, 1, 1]], SQUARE[:1]])
+def test_polygons_of_a_page_are_cleaned_together_as_each_alone(polygons: list[Points]) -> None:
+    for clean, polygon_V2 in zip(clean_polygons(polygons), polygons, strict=True):
+        alone = clean_polygon(without_repeats(polygon_V2))
+        assert clean.problem == alone.problem
+        np.testing.assert_array_equal(clean.polygon_V2, alone.polygon_V2)
+        if clean.problem == "degenerate":
+            np.testing.assert_array_equal(clean.polygon_V2, without_repeats(polygon_V2))
+
+
+@given(
+    st.integers(3, 6).flatmap(
+        lambda count: arrays(
+            np.float64,
+            (count, 2),
+            elements=st.integers(0, 3).map(float) | st.floats(0, 1e-4) | st.floats(-1e9, 1e9),
+        )
+    )
+)
+@example(np.array([[0, 0], [1e9, 1e-5], [2e9, 0], [1e9, 2]]) - 1e9)
+def test_what_is_plainly_convex_is_so_for_shapely(ring_V2: Points) -> None:
+    if _convex([ring_V2, SQUARE])[0]:
+        shape = shapely.Polygon(ring_V2)
+        assert shape.is_valid
+        assert shape.area > 2 * MIN_THICKNESS * shape.length
+        assert shape.area == pytest.approx(shape.convex_hull.area)
+
+
+def test_a_ring_that_goes_round_twice_is_not_plainly_convex() -> None:
+    turn_V = 4 * np.pi * np.arange(5) / 5
+    star_V2 = 10 * np.stack([np.cos(turn_V), np.sin(turn_V)], axis=1)
+    dart_V2 = points(0, 0, 10, 5, 0, 10, 4, 5)
+    assert _convex([SQUARE, star_V2, SQUARE[::-1], dart_V2, SQUARE[:3]]) == [True, False, True, False, True]
+
+
+def test_shapely_is_not_asked_about_quadrilaterals(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(shapely, "polygons")
+    assert [clean.problem for clean in clean_polygons([SQUARE, SQUARE[:2], SQUARE[:3]])] == [
+        None,
+        "degenerate",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -53,6 +55,38 @@ def test_workers_die_with_their_parent(tmp_path: Path) -> None:
     while any(alive(child) for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [child for child in children if alive(child)]
+
+
+FAULTS_PROGRAM = """
+import resource, sys
+import numpy as np
+from pipeline.workers import run_jobs
+
+def pages(count):
+    for _ in range(count):
+        arrays = [np.ones(megabytes << 20, np.uint8) for megabytes in (3, 4, 9, 4, 1)]
+        del arrays
+
+def faults(count):
+    pages(3)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    pages(count)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+if __name__ == "__main__":
+    print(list(run_jobs(faults, [20] * int(sys.argv[1]), int(sys.argv[1]))))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what is told to glibc")
+@pytest.mark.parametrize("workers", [1, 2])
+def test_memory_of_a_page_is_kept_for_the_next(workers: int, tmp_path: Path) -> None:
+    program = tmp_path / "faults.py"
+    program.write_text(FAULTS_PROGRAM)
+    done = subprocess.run(
+        [sys.executable, str(program), str(workers)], capture_output=True, text=True, check=True
+    )
+    assert max(json.loads(done.stdout)) < 500  # given back each time they are over 5,000 a page
 
 
 def children_of(pid: int) -> list[int]:
