@@ -21,9 +21,8 @@ Points = NDArray[np.float64]
 def inverse(matrix_23: Points) -> Points:
     """Return the (2, 3) matrix that undoes a (2, 3) matrix on points."""
     (a, b, x), (c, d, y) = matrix_23.tolist()
-    if (
-        a and d and b == c == 0
-    ):  # as of all pages, which are not turned: NumPy's way takes twenty times as long
+    if a and d and b == c == 0.0:
+        # A page that is not turned, as nearly all: NumPy's way takes twenty times as long.
         return np.array([[1 / a, 0.0, -1 / a * x], [0.0, 1 / d, -1 / d * y]])
     linear_22 = np.linalg.inv(matrix_23[:, :2])
     return np.hstack([linear_22, -linear_22 @ matrix_23[:, 2:]])

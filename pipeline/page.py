@@ -11,14 +11,21 @@ from pipeline.distortion import draw_distortion
 from pipeline.geometry import draw_page, move_each, spare_reduction
 from pipeline.images import image_size, read_image, reduction_within
 from pipeline.polygons import clean_polygons
-from pipeline.render import render, render_planes
+from pipeline.render import Canvas, render, render_planes
 from pipeline.sources.record import SourceRecord, SourceText
 
 
 def make_sample(
-    record: SourceRecord, image_sha256: str, settings: SetSettings, max_pixels: int, variant: int = 0
+    record: SourceRecord,
+    image_sha256: str,
+    settings: SetSettings,
+    max_pixels: int,
+    variant: int = 0,
+    canvas: Canvas | None = None,
 ) -> Sample:
     """Make a page's sample, or that of one of its variants: 0 is the page as it is.
+
+    The maps of a sample made on a canvas hold until the next is made on it.
 
     Raises:
         SampleError: the image cannot be used, now or at any time.
@@ -45,15 +52,14 @@ def make_sample(
     image_HWC = draw_page(image_HWC, placement, geometry, reduction)
     distortion = None
     if variant:
-        canvas = settings.geometry.canvas
-        distortion = draw_distortion(record.key, variant, settings.variants, canvas, polygons)
+        distortion = draw_distortion(record.key, variant, settings.variants, geometry.canvas, polygons)
         image_HWC = distortion.draw(image_HWC, settings.geometry.pad_color)
         polygons = distortion.move(polygons)
     draw = render if settings.encoding.maps == "distance" else render_planes
     rendered = draw(
         polygons,
         [text.dont_care for text in record.texts],
-        geometry.canvas,
+        canvas or geometry.canvas,
         settings.targets,
         [polygon.problem for polygon in cleaned],
     )

@@ -16,6 +16,7 @@ from formats.shard_writer import shard_writer
 from formats.storage import write_whole
 from pipeline.page import make_sample
 from pipeline.plan import PlannedShard
+from pipeline.render import Canvas
 
 
 @dataclass(frozen=True)
@@ -66,11 +67,12 @@ def _write(job: ShardJob, place: Path) -> Shard:
     folder = place / SHARD_FOLDER
     writer = shard_writer(folder, shard.name, SHARD_FOLDER, settings.geometry.canvas, settings.encoding)
     quarantined = []
+    canvas = Canvas(settings.geometry.canvas)  # a sample is encoded and written before the next is made
     try:
         for planned in shard.samples:
             try:
                 sample = make_sample(
-                    planned.record, planned.image_sha256, settings, job.max_pixels, shard.variant
+                    planned.record, planned.image_sha256, settings, job.max_pixels, shard.variant, canvas
                 )
             except SampleError as error:
                 quarantined.append(
