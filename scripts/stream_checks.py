@@ -24,6 +24,7 @@ FLOORS: tuple[tuple[str, str, str, int, float], ...] = (
     ("litdata", "textshards", "times litdata, one core", 1, 1.2),
     ("MosaicML streaming", "textshards", "times MosaicML, one core", 1, 1.6),
     ("webdataset's loop", "textshards", "times webdataset's loop, one core", 1, 1.6),
+    ("webdataset's loop and decoder", "textshards", "times webdataset's loop and decoder, one core", 1, 1.6),
     ("FFCV", "textshards", "times FFCV, one core", 1, 1.0),
     ("JPEG decoding alone", "textshards", "of JPEG decoding alone, one core", 1, 0.8),
     ("litdata", "textshards", "times litdata with two workers", 2, 3.0),

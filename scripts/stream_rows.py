@@ -97,19 +97,20 @@ class Payloads:
         self.canvas, self.encoding, self.plane_bytes = opened.canvas, opened.encoding, opened.plane_bytes
 
     def __call__(self, payload: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
-        H, W = self.canvas
-        image_HWC = np.empty((H, W, 3), np.uint8)
+        image_HWC = np.empty((*self.canvas, 3), np.uint8)
         decode_image(payload["image"], self.encoding, image_HWC)
-        content_B, size, mask = (
-            np.empty(self.plane_bytes, np.uint8),
-            content_size(payload["maps"]),
-            H * W // 8,
-        )
-        decompress(payload["maps"], content_B[:size], checked=True)
+        return torch.from_numpy(image_HWC), self.maps(payload["maps"])
+
+    def maps(self, frame: bytes) -> torch.Tensor:
+        """Return a frame's planes as a batch of ours has them."""
+        H, W = self.canvas
+        content_B = np.empty(self.plane_bytes, np.uint8)
+        size, mask = content_size(frame), H * W // 8
+        decompress(frame, content_B[:size])
         if size < self.plane_bytes:
             content_B[-mask:] = content_B[size - mask : size]
             content_B[H * W : -mask] = 0
-        return torch.from_numpy(image_HWC), torch.from_numpy(content_B)
+        return torch.from_numpy(content_B)
 
 
 def _loader(data: Any, sets: Sets, workers: int, *, shuffle: bool | None = None) -> Epoch:
@@ -204,13 +205,17 @@ def memory_map(sets: Sets, workers: int) -> Epoch:
     return read
 
 
-def webdataset(sets: Sets, workers: int) -> Epoch:
-    """webdataset's own loop over our own tars."""
+def webdataset(sets: Sets, workers: int, *, own_decoder: bool = False) -> Epoch:
+    """webdataset's own loop over our own tars; pages by our functions, or as it decodes them, by Pillow."""
     wds = importlib.import_module("webdataset")
     names = [str(path) for path in sorted((sets.folder / "jpeg" / "shards").glob("*.tar"))]
     decode = Payloads(sets)
     data = wds.WebDataset(names, shardshuffle=len(names), seed=0, empty_check=False, workersplitter=None)
-    data = data.shuffle(64).map(lambda it: decode({"image": it["jpg"], "maps": it["maps.zst"]}))
+    data = data.shuffle(64)
+    if own_decoder:
+        data = data.decode("rgb8").map(lambda it: (torch.from_numpy(it["jpg"]), decode.maps(it["maps.zst"])))
+    else:
+        data = data.map(lambda it: decode({"image": it["jpg"], "maps": it["maps.zst"]}))
     return _loader(data, sets, min(workers, len(names)))
 
 
@@ -327,6 +332,7 @@ def rows(sets: Sets, cores: int, peers: tuple[str, ...]) -> dict[str, Callable[[
         "textshards, zarr, raw pages": lambda: ours(sets.zarr, sets, cores),
         "npz float32 + JPEG": lambda: npz(sets, workers),
         "webdataset's loop": lambda: webdataset(sets, workers),
+        "webdataset's loop and decoder": lambda: webdataset(sets, workers, own_decoder=True),
         "raw memory map": lambda: memory_map(sets, workers),
     }
     if "litdata" in peers:
