@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from formats.sample import DistanceMaps, TargetMaps
-from train.maps import MapReader, Targets
+from train.maps import MapReader, Targets, unpacked, unpacked_on_device
 
 BYTES = arrays.arrays(np.uint8, (3, 5, 16))
 BITS = arrays.arrays(np.uint8, (3, 5, 16), elements=st.integers(0, 1))
@@ -64,6 +64,14 @@ def test_the_four_planes_read_the_same_way(
     expected = decoded(TargetMaps(prob, prob_mask, thresh, thresh_mask))
     planes = (packed(prob), packed(prob_mask), torch.from_numpy(thresh), packed(thresh_mask))
     assert_same(MapReader(LOW, HIGH).planes(*planes), expected)
+
+
+@given(BITS)
+def test_bits_come_apart_on_a_device_as_on_the_host(bits_NHW: np.ndarray) -> None:
+    for unpack in (unpacked, unpacked_on_device):
+        found = unpack(packed(bits_NHW))
+        assert found.dtype == torch.uint8
+        np.testing.assert_array_equal(found.numpy(), bits_NHW)
 
 
 def test_a_plane_that_is_a_view_is_read_as_it_looks() -> None:
