@@ -134,6 +134,6 @@ def _settle(stored: dict[str, Bytes], out: dict[str, Bytes]) -> None:
         out: where each is to be.
     """
     if "overlap" in out and "overlap" not in stored:
-        # Where the frame had no overlap the mask lies in its place, further on than the mask is long.
+        # A frame without overlap has the mask where the overlap goes: the two places do not meet.
         out["prob_mask"][:] = stored["prob_mask"]
         out["overlap"].fill(0)

@@ -95,7 +95,7 @@ def unpacked(packed_NHB: Tensor) -> Tensor:
 
 
 def unpacked_on_device(packed_NHB: Tensor) -> Tensor:
-    """Return the same by PyTorch, on any device; on the host it takes far longer than NumPy."""
+    """Return the same by PyTorch, on any device."""
     shifts_8 = torch.arange(7, -1, -1, dtype=torch.uint8, device=packed_NHB.device)
     return ((packed_NHB[..., None] >> shifts_8) & 1).flatten(2)
 
