@@ -24,10 +24,6 @@ _LEAST, _MOST = 1e-4, 1e15
 """Between them, and at 0, floats are written without an exponent, here and by ECMAScript."""
 
 
-class PlainList(list[Any]):
-    """A list that is written canonically as it stands: `canonical` does not look into it again."""
-
-
 def canonical(value: Any) -> bytes:
     """Return the one JSON text of a value (RFC 8785: sorted keys, shortest numbers, UTF-8).
 
@@ -40,24 +36,22 @@ def canonical(value: Any) -> bytes:
         return rfc8785.dumps(value)
 
 
-def plain_lists(arrays: Sequence[NDArray[np.float64]]) -> list[list[Any]]:
-    """Return float64 arrays (V, 2) as lists of pairs, as `tolist` does, for `canonical` to write.
+def canonical_points(arrays: Sequence[NDArray[np.float64]]) -> list[bytes]:
+    """Return the canonical texts of float64 arrays (V, 2), as `canonical` gives them of their lists.
 
-    They are made plain all at once: lists of two numbers take long one by one. Where one of all the numbers
-    takes an exponent, or has no text at all, they are ordinary lists.
+    All numbers are written at once, and split; where one of them takes an exponent, or has no text at all,
+    each array by itself.
     """
     if not arrays:
         return []
-    numbers_N2 = np.concatenate(arrays)
+    numbers_N2 = np.concatenate(arrays) + 0.0  # -0 is written 0
     size_N2 = np.abs(numbers_N2)
     if not (((size_N2 >= _LEAST) & (size_N2 < _MOST)) | (size_N2 == 0)).all():
-        return [array.tolist() for array in arrays]
-    integral_N2 = numbers_N2 == np.rint(numbers_N2)
-    plain_N2 = numbers_N2.astype(object)
-    plain_N2[integral_N2] = numbers_N2[integral_N2].astype(np.int64)
-    pairs = plain_N2.tolist()
-    ends = accumulate(map(len, arrays), initial=0)
-    return [PlainList(pairs[start:end]) for start, end in pairwise(ends)]
+        return [canonical(array_V2.tolist()) for array_V2 in arrays]
+    integral_as_integers = to_json(numbers_N2.tolist()).replace(b".0,", b",").replace(b".0]", b"]")
+    pairs = integral_as_integers[2:-2].split(b"],[")
+    bounds = pairwise(accumulate(map(len, arrays), initial=0))
+    return [b"[[%b]]" % b"],[".join(pairs[start:end]) if start < end else b"[]" for start, end in bounds]
 
 
 class _OutsideError(Exception):
@@ -74,8 +68,6 @@ def _plain(value: Any) -> Any:
             return value
     elif kind is str or value is None or kind is bool or (kind is int and -_SAFE <= value <= _SAFE):
         return value
-    elif kind is PlainList:
-        return [*value]  # of a class of its own the serializer asks much before it takes it for a list
     elif kind is list or kind is tuple:
         return [_plain(item) for item in value]
     elif kind is dict and "".join(value).isascii():

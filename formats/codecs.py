@@ -15,7 +15,7 @@ import simplejpeg
 from numcodecs.lz4 import LZ4
 from numcodecs.zstd import Zstd
 
-from formats.canonical_json import canonical, plain_lists
+from formats.canonical_json import canonical, canonical_points
 from formats.errors import DamageError
 from formats.sample import Bytes, DistanceMaps, Meta, StoredMaps, TargetMaps, Text, Variant
 from formats.spec import EncodingSpec
@@ -176,18 +176,13 @@ def content_size(payload: Payload) -> int:
 
 def encode_meta(meta: Meta) -> bytes:
     """Encode a page's meta data as canonical JSON."""
-    arrays = [array for text in meta.texts for array in (text.polygon_V2, text.source_V2)]
-    points = plain_lists(arrays)
-    rows = zip(meta.texts, points[::2], points[1::2], strict=True)
-    record: dict[str, Any] = {
-        "key": meta.key,
-        "split": meta.split,
-        "source_size": list(meta.source_size),
-        "to_canvas": meta.to_canvas_23.tolist(),
-        "to_source": meta.to_source_23.tolist(),
-        "texts": [_text_record(*row) for row in rows],
-    }
-    return canonical(record if meta.variant is None else record | {"variant": _variant_record(meta.variant)})
+    points = canonical_points([array for text in meta.texts for array in (text.polygon_V2, text.source_V2)])
+    texts = map(_text_record, meta.texts, points[::2], points[1::2])
+    before: dict[str, Any] = {"key": meta.key, "source_size": list(meta.source_size), "split": meta.split}
+    after: dict[str, Any] = {"to_canvas": meta.to_canvas_23.tolist(), "to_source": meta.to_source_23.tolist()}
+    if meta.variant is not None:
+        after["variant"] = _variant_record(meta.variant)
+    return b'%b,"texts":[%b],%b' % (canonical(before)[:-1], b",".join(texts), canonical(after)[1:])
 
 
 def _variant_record(variant: Variant) -> dict[str, Any]:
@@ -200,9 +195,10 @@ def _variant_record(variant: Variant) -> dict[str, Any]:
     return record if variant.jpeg is None else record | {"jpeg": variant.jpeg}
 
 
-def _text_record(text: Text, polygon: list[Any], source: list[Any]) -> dict[str, Any]:
-    record: dict[str, Any] = {"polygon": polygon, "source": source, "status": text.status}
-    return record if text.text is None else record | {"text": text.text}
+def _text_record(text: Text, polygon: bytes, source: bytes) -> bytes:
+    transcription = b"" if text.text is None else b',"text":' + canonical(text.text)
+    status = canonical(text.status)
+    return b'{"polygon":%b,"source":%b,"status":%b%b}' % (polygon, source, status, transcription)
 
 
 def decode_meta(payload: Payload) -> Meta:

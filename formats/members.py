@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from formats.codecs import encode_image, encode_meta, map_planes
 from formats.manifest import FileRecord, MemberIndex, SampleTable
-from formats.sample import Bytes, DistanceMaps, Sample, TargetMaps
+from formats.sample import Bytes, DistanceMaps, Meta, Sample, StoredMaps, TargetMaps
 from formats.spec import EncodingSpec
 from formats.storage import crc32c
 
@@ -45,16 +45,24 @@ def encode_sample(sample: Sample, source: str, encoding: EncodingSpec) -> Encode
     Raises:
         ValueError: the sample's maps are not of the kind that `encoding.maps` names.
     """
+    image = encode_image(sample.image_HWC, encoding)
+    return join_sample(image, sample.maps, sample.meta, source, encoding)
+
+
+def join_sample(
+    image: bytes, maps: StoredMaps, meta: Meta, source: str, encoding: EncodingSpec
+) -> EncodedSample:
+    """Encode the rest of a sample whose image is encoded; see `encode_sample`."""
     kind = DistanceMaps if encoding.maps == "distance" else TargetMaps
-    if not isinstance(sample.maps, kind):
-        raise ValueError(f"encoding.maps is {encoding.maps}, the sample has {type(sample.maps).__name__}")
+    if not isinstance(maps, kind):
+        raise ValueError(f"encoding.maps is {encoding.maps}, the sample has {type(maps).__name__}")
     return EncodedSample(
-        key=sample.meta.key,
+        key=meta.key,
         source=source,
-        image=encode_image(sample.image_HWC, encoding),
-        planes=map_planes(sample.maps),
-        meta=encode_meta(sample.meta),
-        texts=Counter(text.status for text in sample.meta.texts),
+        image=image,
+        planes=map_planes(maps),
+        meta=encode_meta(meta),
+        texts=Counter(text.status for text in meta.texts),
     )
 
 

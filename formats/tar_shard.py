@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from formats.codecs import compress
-from formats.members import EncodedSample, HashingFile, SampleIndex, Written, place
+from formats.members import EncodedSample, HashingFile, SampleIndex, Written
 from formats.spec import EncodingSpec
-from formats.storage import partial_name
+from formats.storage import crc32c, partial_name
 
 IMAGE_SUFFIX = {"jpeg": "jpg", "lz4": "rgb.lz4", "raw": "rgb"}
 MEMBERS = ("image", "maps", "meta")
@@ -71,17 +71,15 @@ class TarWriter:
             "maps": ("maps.zst", compress(maps, self._encoding.zstd_level)),
             "meta": ("meta.json", sample.meta),
         }
-        places = {
-            member: self._append(f"{member_name(sample.key)}.{suffix}", payload)
-            for member, (suffix, payload) in payloads.items()
-        }
+        # One write a sample: of many small ones most would be calls of the system.
+        at, parts, places = self._file.offset, list[bytes](), {}
+        for member, (suffix, payload) in payloads.items():
+            header = member_header(f"{member_name(sample.key)}.{suffix}", len(payload))
+            places[member] = (at + len(header), len(payload), crc32c(payload))
+            parts += header, payload, bytes(-len(payload) % tarfile.BLOCKSIZE)
+            at += sum(map(len, parts[-3:]))
+        self._file.write(b"".join(parts))
         self._index.add(sample, places)
-
-    def _append(self, name: str, payload: bytes) -> tuple[int, int, int]:
-        self._file.write(member_header(name, len(payload)))
-        placed = place(self._file, payload)
-        self._file.write(bytes(-len(payload) % tarfile.BLOCKSIZE))
-        return placed
 
     def finish(self) -> Written:
         """End the tar, give it its name and return its index."""

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from formats.codecs import encode_image
 from formats.disk import writing
 from formats.errors import SampleError
 from formats.fingerprint import sha256
 from formats.manifest import SHARD_FOLDER, FileRecord, Quarantined, SetSettings, ShardEntry, ShardManifest
-from formats.members import encode_sample
+from formats.members import join_sample
 from formats.places import Place, RemotePath
 from formats.shard_writer import shard_writer
 from formats.storage import write_whole
-from pipeline.page import make_sample
-from pipeline.plan import PlannedShard
+from pipeline.page import clean_texts, draw_maps, place_page
+from pipeline.plan import PlannedSample, PlannedShard
 from pipeline.render import Canvas
+from pipeline.sources.record import SourceRecord
+
+TOGETHER = 16
+"""Pages that take each step together. A decoded image drives from the processor's caches what the small work
+on polygons and maps needs, which alone takes a third of the time (docs/performance.md)."""
+HELD_BYTES = 48 << 20
+"""Of encoded pages between two steps: fewer take them together where they are large, or not compressed."""
 
 
 @dataclass(frozen=True)
@@ -66,20 +76,28 @@ def _write(job: ShardJob, place: Path) -> Shard:
     shard, settings = job.shard, job.settings
     folder = place / SHARD_FOLDER
     writer = shard_writer(folder, shard.name, SHARD_FOLDER, settings.geometry.canvas, settings.encoding)
-    quarantined = []
-    canvas = Canvas(settings.geometry.canvas)  # a sample is encoded and written before the next is made
+    quarantine = _Quarantine(shard.split)
+    canvas = Canvas(settings.geometry.canvas)  # a sample is encoded and written before the next is drawn
     try:
-        for planned in shard.samples:
-            try:
-                sample = make_sample(
-                    planned.record, planned.image_sha256, settings, job.max_pixels, shard.variant, canvas
-                )
-            except SampleError as error:
-                quarantined.append(
-                    _quarantined(planned.record.key, shard.split, error, planned.record.annotation)
-                )
-                continue
-            writer.add(encode_sample(sample, planned.source, settings.encoding))
+        for samples in _some_at_a_time(shard.samples, settings.geometry.canvas):
+            cleaned, placed = [], []
+            for planned in samples:
+                with quarantine.of(planned.record):
+                    cleaned.append((planned, clean_texts(planned.record)))
+            for planned, polygons in cleaned:
+                with quarantine.of(planned.record):
+                    image_HWC, texts = place_page(
+                        planned.record,
+                        polygons,
+                        planned.image_sha256,
+                        settings,
+                        job.max_pixels,
+                        shard.variant,
+                    )
+                    placed.append((planned, encode_image(image_HWC, settings.encoding), texts))
+            for planned, image, texts in placed:
+                maps, meta = draw_maps(texts, settings, canvas)
+                writer.add(join_sample(image, maps, meta, planned.source, settings.encoding))
         written = writer.finish()
     except BaseException:
         writer.abandon()
@@ -91,17 +109,48 @@ def _write(job: ShardJob, place: Path) -> Shard:
         inputs=shard.inputs,
         files=written.files,
         samples=written.samples,
-        quarantined=quarantined,
+        quarantined=quarantine.samples,
     )
     data = manifest.dump()
     write_whole(folder / f"{shard.name}.json", data)
     return Shard(manifest, shard_entry(manifest, data))
 
 
-def _quarantined(key: str, split: str, error: SampleError, where: str) -> Quarantined:
-    told = (("", error.thing), ("expected ", error.expected), ("found ", error.found))
-    reason = ", ".join(f"{word}{text}" for word, text in told if text)
-    return Quarantined(key=key, split=split, reason=" ".join(reason.split()), where=where)
+def _some_at_a_time(
+    samples: Sequence[PlannedSample], canvas: tuple[int, int]
+) -> Iterator[Sequence[PlannedSample]]:
+    pages = min(TOGETHER, max(1, HELD_BYTES // (3 * canvas[0] * canvas[1])))
+    return (samples[start : start + pages] for start in range(0, len(samples), pages))
+
+
+class _Quarantine:
+    """The samples of a shard that cannot be used, with their reasons."""
+
+    def __init__(self, split: str) -> None:
+        self._split = split
+        self._samples: list[Quarantined] = []
+
+    @contextmanager
+    def of(self, record: SourceRecord) -> Iterator[None]:
+        """Take a page into quarantine where it cannot be used."""
+        try:
+            yield
+        except SampleError as error:
+            told = (("", error.thing), ("expected ", error.expected), ("found ", error.found))
+            reason = ", ".join(f"{word}{text}" for word, text in told if text)
+            self._samples.append(
+                Quarantined(
+                    key=record.key,
+                    split=self._split,
+                    reason=" ".join(reason.split()),
+                    where=record.annotation,
+                )
+            )
+
+    @property
+    def samples(self) -> list[Quarantined]:
+        """By key, as the pages are."""
+        return sorted(self._samples, key=lambda sample: sample.key)
 
 
 def shard_entry(manifest: ShardManifest, data: bytes) -> ShardEntry:

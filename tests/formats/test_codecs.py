@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
@@ -167,6 +168,7 @@ def test_meta_comes_back(key: str, texts: list[Text]) -> None:
         np.testing.assert_array_equal(one.polygon_V2, other.polygon_V2)
         assert (one.status, one.text) == (other.status, other.text)
     assert json.loads(data)["to_source"] == [[2, 0, 0.5], [0, 2, -6]]
+    assert data == rfc8785.dumps(json.loads(data, parse_int=float))
 
 
 @pytest.mark.parametrize(
