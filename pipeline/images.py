@@ -7,7 +7,6 @@ short is refused: decoders would paint what is missing in grey.
 
 from __future__ import annotations
 
-import struct
 import zlib
 from typing import Literal
 
@@ -17,8 +16,8 @@ import simplejpeg
 from numpy.typing import NDArray
 
 from formats.errors import SampleError
+from formats.image_header import MAX_PIXELS, ImageHeader, png_chunks, read_header, turned, without_orientation
 from formats.sample import Bytes
-from pipeline.image_header import MAX_PIXELS, ImageHeader, png_chunks, read_header
 
 Exif = Literal["apply", "ignore"]
 
@@ -102,17 +101,6 @@ def read_image(
     return np.ascontiguousarray(image_HWC)
 
 
-def turned(image_HWC: Bytes, orientation: int) -> Bytes:
-    """Return the view of an image that its EXIF orientation (1 to 8) asks for (EXIF 2.32, tag 274)."""
-    if orientation >= 5:
-        image_HWC = image_HWC.transpose(1, 0, 2)
-    # After the transposition of 5 to 8: 6 is mirrored left to right, 8 top to bottom, 7 both.
-    rows, columns = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(
-        orientation, (1, 1)
-    )
-    return image_HWC[::rows, ::columns]
-
-
 def _decode_jpeg(data: bytes, size: tuple[int, int], reduction: int, name: str) -> Bytes:
     """Decode with libjpeg-turbo, every warning of which (a bad code, a missing end) is an error here."""
     try:
@@ -131,13 +119,9 @@ def _decode_jpeg(data: bytes, size: tuple[int, int], reduction: int, name: str) 
 def _decode_other(data: bytes, header: ImageHeader, name: str) -> Bytes:
     if header.kind == "png":
         _check_png(data, name)
-    if header.orientation_at is not None:
-        # OpenCV turns TIFFs by itself and cannot be told not to.
-        order = "<" if data.startswith(b"II") else ">"
-        at = header.orientation_at
-        data = data[:at] + struct.pack(order + "H", 1) + data[at + 2 :]
+    upright = without_orientation(data, header)  # OpenCV turns TIFFs by itself
     try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded = cv2.imdecode(np.frombuffer(upright, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error as error:
         if error.code == cv2.Error.StsNoMem:
             raise MemoryError(error.err) from None

@@ -18,11 +18,11 @@ from formats.disk import disk_error
 from formats.errors import SampleError
 from formats.file_checks import hash_file
 from formats.fingerprint import sha256
+from formats.image_header import MAX_PIXELS
 from formats.manifest import FileRecord
 from formats.places import Place, RemotePath, user_cache
 from formats.remote_set import REQUESTS
 from formats.storage import write_whole
-from pipeline.image_header import MAX_PIXELS
 from pipeline.images import image_size
 from pipeline.workers import cores
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from formats.commands import progress
 from formats.errors import UsageError
+from formats.image_header import IMAGE_SUFFIXES
 from formats.places import Place
 from formats.shards import ShardSet
 from formats.storage import write_whole
@@ -168,14 +169,23 @@ _HEADING = ("checkpoint", "step", "split", "pages", "detections", "ground_truth"
 
 
 def save_evaluation(report: EvaluationReport, folder: Path) -> None:
-    """Write ``evaluation.json`` and each page's detections as ``res_NAME.txt`` (path separators as ``_``)."""
-    pages = {
-        page.key.replace("/", "_").rpartition(".")[0] or page.key: page for page in report.evaluation.pages
-    }
-    if len(pages) < len(report.evaluation.pages):
-        pages = {page.key.replace("/", "_"): page for page in report.evaluation.pages}
-    write_detections(folder, {name: page.found for name, page in pages.items()})
+    """Write ``evaluation.json`` and each page's detections as ``res_NAME.txt``.
+
+    NAME is the page's key without its image's suffix, or with it where two keys differ in that alone; path
+    separators become ``_``.
+    """
+    pages = report.evaluation.pages
+    names = [page.key.replace("/", "_") for page in pages]
+    short = [_without_suffix(name) for name in names]
+    if len(set(short)) == len(short):
+        names = short
+    write_detections(folder, {name: page.found for name, page in zip(names, pages, strict=True)})
     write_whole(folder / "evaluation.json", report.json().encode() + b"\n")
+
+
+def _without_suffix(name: str) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and dot + suffix.lower() in IMAGE_SUFFIXES else name
 
 
 def _page_record(page: Page) -> dict[str, Any]:

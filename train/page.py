@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.errors import UsageError
+from formats.errors import SampleError, UsageError
+from formats.image_header import read_header, turned, without_orientation
 from formats.placement import filter_of, lay_page, place
 from formats.sample import Bytes, Points
 from formats.spec import GeometrySpec
@@ -49,27 +50,30 @@ def read_page(path: Path, exif: str = "apply") -> Bytes:
         exif: "apply" turns the page as its EXIF orientation says, "ignore" does not.
 
     Raises:
-        UsageError: no such file, or no image that OpenCV can decode.
+        UsageError: no such file, or no image, a damaged one, or a variant that sets are not built of.
     """
     try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = path.read_bytes()
     except OSError as error:
         raise _unreadable(path, error.strerror or str(error)) from None
-    flags = cv2.IMREAD_COLOR if exif == "apply" else cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        as_stored = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-        if as_stored is None:
-            raise _unreadable(path, "no image, or a damaged one")
-        if as_stored.dtype == np.uint8 and (as_stored.ndim == 2 or as_stored.shape[2] != 4):
-            turned: NDArray[Any] = np.asarray(cv2.imdecode(data, flags))
-            return np.ascontiguousarray(turned[..., ::-1], np.uint8)
+        header = read_header(data)
+        upright = np.frombuffer(without_orientation(data, header), np.uint8)  # OpenCV turns TIFFs by itself
+        pixels = None if header.unsupported else cv2.imdecode(upright, cv2.IMREAD_UNCHANGED)
+    except SampleError as error:
+        raise _unreadable(path, error.found) from None
     except cv2.error as error:
         raise _unreadable(path, str(error.err)) from None
-    return _as_rgb(as_stored)
+    if pixels is None:
+        raise _unreadable(path, header.unsupported or "a damaged image")
+    orientation = header.orientation if exif == "apply" else 1
+    return np.ascontiguousarray(turned(_as_rgb(pixels), orientation))
 
 
 def _as_rgb(pixels: NDArray[Any]) -> Bytes:
     """Bring 16 bits to 8 and lay what has alpha on white; (h, w[, 1, 3 or 4]) BGR(A) to RGB."""
+    if pixels.dtype == np.uint8 and pixels.ndim == 3 and pixels.shape[2] == 3:
+        return np.asarray(pixels[..., ::-1])  # most pages: no arithmetic on what may be a large scan
     levels = pixels.astype(np.uint32)
     if pixels.dtype != np.uint8:
         levels = (levels + 128) // 257

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
+from formats.image_header import IMAGE_SUFFIXES
 from formats.sample import Bytes, Points
 from formats.shards import ShardSet
 from train.overlay import draw_comparison
 from train.page import read_page
 from train.scoring import Page
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG", ".tif", ".tiff", ".bmp", ".webp")
 MOST_BLANK = 4096
 
 
@@ -44,7 +44,8 @@ def plain_picture(page: Page, protocol: str, images: Path | None) -> Bytes:
     Raises:
         UsageError: an image that cannot be read.
     """
-    files = [] if images is None else [images / f"{page.key}{suffix}" for suffix in SUFFIXES]
+    suffixes = [*IMAGE_SUFFIXES, *map(str.upper, IMAGE_SUFFIXES)]
+    files = [] if images is None else [images / f"{page.key}{suffix}" for suffix in suffixes]
     image = next((file for file in files if file.is_file()), None)
     image_HWC = _blank(page) if image is None else read_page(image)
     return draw_comparison(

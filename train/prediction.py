@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from formats.errors import UsageError
+from formats.image_header import IMAGE_SUFFIXES
 from formats.picture import save_png
 from formats.sample import Bytes
 from formats.storage import write_whole
@@ -18,8 +19,6 @@ from train.overlay import draw_found
 from train.page import place_page, read_page
 from train.plain_files import detection_lines
 from train.trained import Trained
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 
 
 @dataclass(frozen=True)
@@ -77,13 +76,15 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
     """
     files: list[Path] = []
     for path in paths:
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        )
+        inside = _images_in(path) if path.is_dir() else [path]
         if not inside or not path.exists():
             raise UsageError(str(path), expected="an image file, or a folder of them", found="none")
         files += inside
     return files
+
+
+def _images_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
 def output_names(files: Sequence[Path]) -> list[str]:

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from formats.errors import SourceError
+from formats.image_header import IMAGE_SUFFIXES
 from formats.places import Place, RemotePath, below
 from pipeline.sources.image_paths import Inside, check_file, image_path, locate, relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_bytes, read_small, text_lines
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import FolderPair, SourceSettings
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 GT_NAMES = ("{stem}.txt", "gt_{stem}.txt", "{name}.txt", "gt_{name}.txt", "poly_gt_{stem}.txt")
 
 ParseText = Callable[[bytes], tuple[SourceText, ...]]

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from formats.image_header import MAX_PIXELS
 from formats.places import PlaceField
 from formats.spec import Section
-from pipeline.image_header import MAX_PIXELS
 from pipeline.sources.formats import FormatName
 
 PAIRED_FORMATS = ("icdar", "polygons")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from formats.errors import UsageError
-from pipeline.sources.pairs import IMAGE_SUFFIXES
+from formats.image_header import IMAGE_SUFFIXES
 
 LABEL_SUFFIXES = (".txt", ".json", ".jsonl")
 

@@ -11,9 +11,17 @@ from click.testing import CliRunner
 from formats.errors import UsageError
 from formats.shards import ShardSet
 from train.evaluate import main
-from train.evaluation import evaluate_checkpoint, evaluate_files, save_evaluation, table
-from train.metrics import truth_of
+from train.evaluation import (
+    NO_DETECTIONS,
+    EvaluationReport,
+    evaluate_checkpoint,
+    evaluate_files,
+    save_evaluation,
+    table,
+)
+from train.metrics import PageTruth, truth_of
 from train.plain_files import read_detections
+from train.scoring import PROTOCOLS, evaluation_of, score_page
 from train.trained import load_trained
 from train.validation import Validation
 
@@ -99,6 +107,20 @@ def test_plain_files_by_icdar(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, words)
     assert json.loads(result.stdout)["metrics"]["icdar2015"]["hmean"] == pytest.approx(0.4)
     save_evaluation(report, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("keys", "names"),
+    [
+        (["scan/page0", "img.v2", "a/b.JPG", ".jpg"], ["scan_page0", "img.v2", "a_b", ".jpg"]),
+        (["x.jpg", "x.png"], ["x.jpg", "x.png"]),
+    ],
+)
+def test_detections_are_written_by_key(tmp_path: Path, keys: list[str], names: list[str]) -> None:
+    truth = PageTruth((np.array([[0.0, 0], [9, 0], [9, 9]]),), np.array([False]), None)
+    pages = [score_page(key, truth, NO_DETECTIONS, {"icdar2015": PROTOCOLS["icdar2015"]}) for key in keys]
+    save_evaluation(EvaluationReport({}, evaluation_of(pages, ["icdar2015"])), tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").glob("*.txt")} == {f"res_{name}.txt" for name in names}
 
 
 def test_plain_files_by_polygon(tmp_path: Path) -> None:

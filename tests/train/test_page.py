@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -59,15 +60,39 @@ def test_orientation(tmp_path: Path, exif: str, shape: tuple[int, int], suffix: 
     assert bright[:, -5:].all() == (exif == "apply")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "I;16", "1"])
-def test_modes_are_read_as_the_builder_reads_them(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("exif", ["apply", "ignore"])
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [("RGBA", "png"), ("RGBA", "webp"), ("I;16", "png"), ("I;16", "tiff"), ("RGB", "tiff"), ("P", "png")],
+)
+def test_pages_are_turned_as_the_builder_turns_them(
+    tmp_path: Path, mode: str, suffix: str, exif: Literal["apply", "ignore"], orientation: int
+) -> None:
+    path = tmp_path / f"page.{suffix}"
+    tags = Image.Exif()
+    tags[274] = orientation
+    noise(mode).save(path, exif=tags, **({"lossless": True} if suffix == "webp" else {}))
+    np.testing.assert_array_equal(read_page(path, exif), read_image(path.read_bytes(), exif=exif))
+
+
+def test_a_variant_that_no_set_is_built_of_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (8, 8)).save(tmp_path / "x.png", transparency=3)
+    with pytest.raises(UsageError, match="transparent level"):
+        read_page(tmp_path / "x.png")
+
+
+def noise(mode: str) -> Image.Image:
     rng = np.random.default_rng(1)
     if mode == "I;16":
-        image = Image.fromarray(rng.integers(0, 1 << 16, (20, 16), np.uint16))
-    else:
-        image = Image.fromarray(rng.integers(0, 256, (20, 16, 4), np.uint8), "RGBA").convert(mode)
+        return Image.fromarray(rng.integers(0, 1 << 16, (20, 16), np.uint16))
+    return Image.fromarray(rng.integers(0, 256, (20, 16, 4), np.uint8), "RGBA").convert(mode)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P", "I;16", "1"])
+def test_modes_are_read_as_the_builder_reads_them(tmp_path: Path, mode: str) -> None:
     path = tmp_path / "page.png"
-    image.save(path)
+    noise(mode).save(path)
     np.testing.assert_array_equal(read_page(path), read_image(path.read_bytes()))
 
 

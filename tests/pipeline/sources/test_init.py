@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.image_header import read_header
+from formats.image_header import read_header
 from pipeline.sources import FORMATS, Annotations, SourceSettings, read_annotations, reader
 
 LISTS = {"train": "train_list.txt", "test": "test_list.txt"}

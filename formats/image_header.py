@@ -9,10 +9,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from numpy.typing import NDArray
 
 from formats.errors import SampleError
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+"""Of the files that are looked for as images, in lower case; what a file is says its content."""
 MAX_PIXELS = 178_956_970
 """The largest page by default, height times width: what 0.5 GB of RGB hold."""
 
@@ -65,6 +69,25 @@ def read_header(data: bytes, name: str = "image") -> ImageHeader:
                 raise _broken(name, f"a size of {header.width} x {header.height}")
             return header
     raise _broken(name, f"a file that begins with {data[:8].hex(' ') or 'nothing: it is empty'}")
+
+
+def turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Return the view of pixels (H, W, ...) that an EXIF orientation wants (EXIF 2.32, tag 274: 1 to 8)."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    # After the transposition of 5 to 8: 6 is mirrored left to right, 8 top to bottom, 7 both.
+    rows, columns = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}.get(
+        orientation, (1, 1)
+    )
+    return pixels[::rows, ::columns]
+
+
+def without_orientation(data: bytes, header: ImageHeader) -> bytes:
+    """Return a TIFF with orientation 1 for a decoder that turns TIFFs and cannot be told not to."""
+    if header.orientation_at is None:
+        return data
+    at, order = header.orientation_at, "<" if data.startswith(b"II") else ">"
+    return data[:at] + struct.pack(order + "H", 1) + data[at + 2 :]
 
 
 def _broken(name: str, found: str) -> SampleError:

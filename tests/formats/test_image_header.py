@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from formats.errors import SampleError
-from pipeline.image_header import read_header
+from formats.image_header import read_header
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 PAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (7, 12, 3), dtype=np.uint8))
