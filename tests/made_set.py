@@ -29,6 +29,11 @@ from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
 TARGETS = TargetsSpec()
 
 
+def middle_of(crop: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the point (x, y) in the middle of (H, W) pixels."""
+    return np.array([(crop[1] - 1) / 2, (crop[0] - 1) / 2])
+
+
 def make_set(
     folder: Path,
     samples: Sequence[Sample],

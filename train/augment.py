@@ -21,7 +21,7 @@ from pydantic import Field, model_validator
 from formats.levels import MASK_LEVEL
 from formats.sample import Bytes, Points
 from formats.spec import Section, Unit
-from train.order import random_key
+from train.lots import random_key
 
 Scale = Annotated[float, Field(ge=0.5, le=4.0)]
 Side = tuple[int, int]
@@ -100,11 +100,6 @@ def similarity_matrix(
     if flip:
         across = [-across[0], -across[1], crop[1] - 1.0 - across[2]]
     return np.array([across, down])
-
-
-def middle_of(crop: Side) -> Floats:
-    """Return the point (x, y) in the middle of (H, W) pixels."""
-    return np.array([(crop[1] - 1) / 2, (crop[0] - 1) / 2])
 
 
 def draw_for(

@@ -9,7 +9,7 @@ in place, and what is one bit a pixel stays that until it is on the device.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from math import prod
 
@@ -80,7 +80,8 @@ def _memory(shape: tuple[int, ...], pinned: bool) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some samples of an epoch. Its memory is the stream's: valid until the next batch is asked for.
+    """Some samples of an epoch. Its memory is the stream's: valid until the next batch is
+    asked for; `clone` is what to keep.
 
     Attributes:
         images_NHWC: (N, H, W, 3) uint8 RGB.
@@ -119,6 +120,11 @@ class Batch:
         """Return the batch that a slot holds."""
         count = len(numbers)
         return cls(slot.images_NHWC[:count], slot.planes_NB[:count], slot.shapes, numbers, position, slot)
+
+    def clone(self) -> Batch:
+        """Return the batch in memory of its own, to be kept when the next one is asked for."""
+        images_NHWC, planes_NB = self.images_NHWC.clone(), self.planes_NB.clone()
+        return replace(self, images_NHWC=images_NHWC, planes_NB=planes_NB, _slot=None)
 
     def to(self, device: torch.device | str) -> Batch:
         """Return the batch on a device; the host goes on while CUDA copies, and the memory waits for it."""

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from formats.palette import CYCLE, FAINT_INK, IGNORED, RULE, VERMILLION, hex_of
+from train.score_points import ScorePoint
 
 COLORS = tuple(hex_of(color) for color in CYCLE)
 GREY, FAINT = hex_of(FAINT_INK), hex_of(RULE)
@@ -35,15 +36,6 @@ class Series:
     def best(self) -> int | None:
         """Index of the first greatest value; None if there is no finite one."""
         return None if np.isnan(self.values_N).all() else int(np.nanargmax(self.values_N))
-
-
-@dataclass(frozen=True)
-class ScorePoint:
-    """Precision and recall, 0..1, of the detections above one score threshold."""
-
-    threshold: float
-    precision: float
-    recall: float
 
 
 def series(records: Records, phase: str, name: str) -> Series:

@@ -24,8 +24,8 @@ EXISTING = click.Path(path_type=Path)
     "--protocol",
     "protocols",
     multiple=True,
-    type=click.Choice(["icdar2015", "polygon", "cleval", "total_text"]),
-    help="may be repeated (default: icdar2015 and cleval; of plain files icdar2015)",
+    help="icdar2015, polygon, cleval or total_text; may be repeated (default: icdar2015 and cleval; of plain "
+    "files icdar2015)",
 )
 @click.option(
     "--outline",

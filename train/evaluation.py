@@ -20,7 +20,7 @@ from train.boxes import Detections
 from train.plain_files import read_detections, read_truths, write_detections
 from train.remote_reader import open_set
 from train.score_points import score_points
-from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.scoring import FOR_POLYGONS, Evaluation, Page, evaluation_of, protocols_named, score_page
 from train.storage_settings import StorageSettings
 from train.trained import load_trained
 from train.validation import DEFAULT_PROTOCOLS, Validation
@@ -129,8 +129,9 @@ def evaluate_files(
         UsageError: files that cannot be read, or detections of a page that has no ground truth.
     """
     names = list(protocols or ("icdar2015",))
+    chosen = protocols_named(names)
     if outline is None:
-        outline = "polygon" if {"polygon", "total_text"} & set(names) else "quad"
+        outline = "polygon" if FOR_POLYGONS & {*names} else "quad"
     quads = outline == "quad"
     truths = read_truths(ground_truth, quads=quads)
     found = read_detections(detections, quads=quads)
@@ -141,7 +142,6 @@ def evaluate_files(
             found="no ground truth of that name",
             next_step="name the files res_NAME.txt and gt_NAME.txt",
         )
-    chosen = {name: PROTOCOLS[name] for name in names}
     pages = [score_page(key, truth, found.get(key, NO_DETECTIONS), chosen) for key, truth in truths.items()]
     what = {"detections": str(detections), "ground_truth": str(ground_truth), "pages": len(pages)}
     return EvaluationReport(what, evaluation_of(pages, names))

@@ -21,10 +21,10 @@ from train.console import Console
 from train.detect import TextFinder
 from train.expectation import check_expectations, check_same_set
 from train.loop import Loop
+from train.lots import random_key
 from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
-from train.order import random_key
 from train.page_scores import keep_pages
 from train.pictures import page_picture
 from train.precision import Precision

@@ -7,6 +7,7 @@ one can be read from the same set.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import cv2
@@ -40,6 +41,27 @@ class MapReader:
         self._thresh_of_byte = (thresh_min + (thresh_max - thresh_min) * steps).astype(np.float32)
 
     def __call__(
+        self, planes: Mapping[str, Tensor], stored_ratio: float, ratio: float | None = None
+    ) -> Targets:
+        """Read the planes of a batch, of either encoding, at one shrink ratio (default: the stored one).
+
+        Args:
+            planes: by name, as `train.batch.Batch` has them.
+            stored_ratio: the shrink ratio the set was rendered at.
+            ratio: the shrink ratio to read.
+
+        Raises:
+            ValueError: the planes cannot be read at that ratio.
+        """
+        if "distance" in planes:
+            return self.distance(
+                planes["distance"], planes.get("overlap"), planes["prob_mask"], stored_ratio, ratio
+            )
+        if ratio not in (None, stored_ratio):
+            raise ValueError(f"planes rendered at shrink ratio {stored_ratio} cannot be read at {ratio}")
+        return self.planes(planes["prob"], planes["prob_mask"], planes["thresh"], planes["thresh_mask"])
+
+    def distance(
         self,
         distance_NHW: Tensor,
         overlap_NHW: Tensor | None,
@@ -47,7 +69,7 @@ class MapReader:
         stored_ratio: float,
         ratio: float | None = None,
     ) -> Targets:
-        """Read the distance encoding at one shrink ratio (default: the stored one).
+        """Read the distance encoding.
 
         Args:
             distance_NHW: uint8 levels.

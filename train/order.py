@@ -12,31 +12,11 @@ sample less, or none. Each has all batches of an epoch nevertheless, so that non
 
 from __future__ import annotations
 
-import hashlib
-
 import numpy as np
-from numpy.typing import NDArray
 
 from formats.errors import UsageError
-from formats.fingerprint import canonical
-
-Numbers = NDArray[np.int64]
-
-
-def random_key(*parts: str | int) -> int:
-    """Return 128 bits that depend on nothing but the parts: the key of a counter-based generator."""
-    text = canonical([str(part) for part in parts])
-    return int.from_bytes(hashlib.sha256(text).digest()[:16], "little")
-
-
-def permutation(count: int, seed: int, epoch: int, fingerprint: str) -> Numbers:
-    """Return the numbers 0..count-1 in the order of one epoch.
-
-    They are sorted by the raw output of Philox (Salmon et al., SC 2011), which NumPy keeps the same from
-    version to version; it makes no such promise for its shuffles.
-    """
-    random = np.random.Philox(key=random_key("order", seed, epoch, fingerprint)).random_raw(count)
-    return np.argsort(random, kind="stable").astype(np.int64)
+from train.lots import Numbers, permutation
+from train.shard_order import lanes_of, shard_order
 
 
 class Order:
@@ -111,13 +91,11 @@ class Order:
         if not self.shuffle:
             return np.arange(self.count)
         if self._shards is not None:
-            from train.shard_order import lanes_of, shard_order  # it is built on this module
-
             lanes = lanes_of(self.batch_size)
             return shard_order(
                 self._shards, self.seed, epoch, self.fingerprint, lanes=lanes, window=self._window
             )
-        return permutation(self.count, self.seed, epoch, self.fingerprint)
+        return permutation(self.count, "order", self.seed, epoch, self.fingerprint)
 
     def share_from(self, numbers: Numbers, start: int) -> Numbers:
         """Return all of this rank's samples from global batch `start` on; see `share`."""

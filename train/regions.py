@@ -45,7 +45,7 @@ def find_regions(
     pixels_K = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
     inside = np.flatnonzero(text_HW)
     sums_K = np.bincount(label_HW.ravel()[inside], probability_HW.ravel()[inside], minlength=count)
-    scores_K = sums_K / (full * pixels_K)
+    scores_K = sums_K / (full * np.maximum(pixels_K, 1.0))  # of the background there may be no pixel
     contour_of = {int(label_HW[y, x]): contour for contour in _outlines(text_HW) for x, y in contour[:1]}
     labels = [int(label) for label in np.argsort(-scores_K, kind="stable") if label in contour_of]
     labels = [label for label in labels if scores_K[label] >= least_score]

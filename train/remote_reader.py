@@ -26,7 +26,7 @@ from formats.places import Place, RemotePath
 from formats.shard_index import Column
 from formats.shards import ShardSet
 from formats.storage import crc32c, missing_file
-from train.order import Numbers
+from train.lots import Numbers
 from train.shard_cache import ShardCache
 from train.storage_settings import StorageSettings, Traffic
 
@@ -291,10 +291,11 @@ class _Plan:
                 return
             except (OSError, TextshardsError):
                 # Ranges go on without the file, and end the epoch where storage does not answer them either.
+                self._give_up_room(need)
                 continue
             if travelled is None:
+                self._give_up_room(need)
                 with self._moved:  # another process is at it: look again later
-                    self._taken.remove(need)
                     self._files.append(need)
                     self._moved.wait(0.2)
                 continue
@@ -315,6 +316,10 @@ class _Plan:
                 else:
                     self._moved.wait(1.0)
         return None
+
+    def _give_up_room(self, need: _Need) -> None:
+        with self._moved:
+            self._taken = [taken for taken in self._taken if taken is not need]
 
     def close(self) -> None:
         """End the epoch's threads; a file on its way is left at its next piece."""

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from train.boxes import Detections
-from train.curves import ScorePoint
 from train.scoring import PROTOCOLS, Evaluation, evaluation_of, score_page
 
 THRESHOLDS = np.round(np.arange(0.0, 1.0, 0.05), 2)
+
+
+@dataclass(frozen=True)
+class ScorePoint:
+    """Precision and recall, 0..1, of the detections above one score threshold."""
+
+    threshold: float
+    precision: float
+    recall: float
 
 
 def score_points(evaluation: Evaluation, protocol: str) -> list[ScorePoint]:

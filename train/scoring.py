@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from formats.errors import UsageError
 from train.boxes import Detections
 from train.metrics import (
     Cleval,
@@ -24,6 +25,22 @@ PROTOCOLS: dict[str, MatchProtocol] = {
     "total_text": TotalText(),
 }
 """By the names of command lines and records. Polygons are matched as ICDAR 2015 matches quadrilaterals."""
+
+FOR_POLYGONS = frozenset({"polygon", "total_text"})
+"""Those of data sets whose plain files have any number of points a line."""
+
+
+def protocols_named(names: Iterable[str]) -> dict[str, MatchProtocol]:
+    """Return protocols by name.
+
+    Raises:
+        UsageError: there is none of a name.
+    """
+    for name in names:
+        if name not in PROTOCOLS:
+            known = ", ".join(PROTOCOLS)
+            raise UsageError(f"protocol {name!r}", expected=f"one of: {known}", found="no such protocol")
+    return {name: PROTOCOLS[name] for name in names}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.order import Numbers, random_key
+from train.lots import Numbers, permutation
 
 MOST_LANES = 64
 
@@ -38,7 +38,7 @@ def shard_order(
         window: shards that a lane shuffles together.
     """
     count = int(starts[-1])
-    shards = _drawn(len(starts) - 1, "shards", seed, fingerprint)
+    shards = permutation(len(starts) - 1, "shards", seed, fingerprint)
     sequence = np.concatenate([np.arange(starts[s], starts[s + 1]) for s in shards] or [np.arange(0)])
     ends = np.cumsum(np.diff(starts)[shards])
     whole, rest = divmod(count, lanes)
@@ -55,15 +55,10 @@ def shard_order(
 
 def _shuffled(pieces: list[Numbers], window: int, parts: tuple[str | int, ...]) -> Numbers:
     """Return the samples of a lane's shards: shards in random order, samples of a window of them mixed."""
-    drawn = _drawn(len(pieces), "pieces", *parts)
+    drawn = permutation(len(pieces), "pieces", *parts)
     together = [
         np.concatenate([pieces[p] for p in drawn[i : i + window]]) for i in range(0, len(drawn), window)
     ]
     return np.concatenate(
-        [numbers[_drawn(len(numbers), "window", i, *parts)] for i, numbers in enumerate(together)]
+        [numbers[permutation(len(numbers), "window", i, *parts)] for i, numbers in enumerate(together)]
     )
-
-
-def _drawn(count: int, *parts: str | int) -> Numbers:
-    random = np.random.Philox(key=random_key(*parts)).random_raw(count)
-    return np.argsort(random, kind="stable").astype(np.int64)

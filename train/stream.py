@@ -10,6 +10,7 @@ that names it.
 
 from __future__ import annotations
 
+import inspect
 import time
 import weakref
 from collections import deque
@@ -27,7 +28,8 @@ from train.augment import AugmentSettings
 from train.batch import Batch, Slot
 from train.cache import PageCache
 from train.decode import Decoder
-from train.order import Numbers, Order
+from train.lots import Numbers
+from train.order import Order
 from train.remote_reader import RemoteReader
 from train.shard_hashes import ShardHashes
 from train.versions import Versions
@@ -156,7 +158,7 @@ class Stream:
         )
         self._versions = Versions(shard_set, seed) if augment is not None else None
         self._slots: list[Slot] = []
-        self._running: weakref.ref[Generator[Batch, None, None]] | None = None
+        self._running: weakref.ref[_Epoch] | None = None
         # Files that come from storage are hashed as they arrive (train.remote_reader).
         here = settings.verify != "members" and not isinstance(shard_set.read, RemoteReader)
         answered_for = shard_set.shards[rank::world] if here else []
@@ -193,7 +195,7 @@ class Stream:
         self._hashes.finish(stop)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Iterate over the batches of an epoch; ends an iteration that is still open.
+        """Iterate over the batches of an epoch; an iteration that is still open cannot go on.
 
         Args:
             epoch: counted from 0.
@@ -206,7 +208,7 @@ class Stream:
         if not 0 <= start <= len(self):
             raise ValueError(f"batch {start} of an epoch of {len(self)}")
         self.close()
-        batches = self._batches(epoch, start)
+        batches = _Epoch(self._batches(epoch, start))
         self._running = weakref.ref(batches)
         return batches
 
@@ -284,6 +286,23 @@ class Stream:
         self.statistics.cached += len(pending.numbers) - len(read)
         self.statistics.bytes_read += sum(self._set.stored_bytes(number, self._members) for number in read)
         return Batch.of(pending.slot, pending.numbers, pending.position)
+
+
+class _Epoch(Iterator[Batch]):
+    """An epoch's batches. Closed from outside it says so, where a generator would seem to be at its end."""
+
+    def __init__(self, batches: Generator[Batch, None, None]) -> None:
+        self._batches, self._closed = batches, False
+
+    def __next__(self) -> Batch:
+        if self._closed:
+            raise RuntimeError("an epoch that was ended: the stream was closed, or began another epoch")
+        return next(self._batches)
+
+    def close(self) -> None:
+        """End the iteration."""
+        self._closed = inspect.getgeneratorstate(self._batches) != inspect.GEN_CLOSED
+        self._batches.close()
 
 
 def _page_starts(shard_set: ShardSet) -> Numbers:

@@ -101,14 +101,7 @@ class DetectionTask:
 
     def targets(self, batch: Batch) -> Targets:
         """Read a batch's planes as float maps."""
-        planes = batch.planes
-        if "distance" in planes:
-            return self.reader(
-                planes["distance"], planes["overlap"], planes["prob_mask"], self.stored_ratio, self.ratio
-            )
-        return self.reader.planes(
-            planes["prob"], planes["prob_mask"], planes["thresh"], planes["thresh_mask"]
-        )
+        return self.reader(batch.planes, self.stored_ratio, self.ratio)
 
     def validate(self) -> Mapping[str, float] | None:
         """Evaluate the detector; see `evaluate`."""

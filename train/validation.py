@@ -10,7 +10,7 @@ from train.boxes import to_source
 from train.detect import TextFinder
 from train.metrics import truth_of
 from train.ranks import ALONE, Ranks
-from train.scoring import PROTOCOLS, Evaluation, Page, evaluation_of, score_page
+from train.scoring import Evaluation, Page, evaluation_of, protocols_named, score_page
 from train.stream import Stream, StreamSettings, Verify
 
 DEFAULT_PROTOCOLS = ("icdar2015", "cleval")
@@ -56,7 +56,7 @@ class Validation:
         self.stream = Stream(shard_set, settings, seed=0, augment=None, rank=ranks.rank, world=ranks.world)
         self.pages = len(shard_set) if limit is None else min(limit * batch_size, len(shard_set))
         self.batches = -(-self.pages // together)
-        self.protocols = {name: PROTOCOLS[name] for name in protocols}
+        self.protocols = protocols_named(protocols)
 
     def run(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from formats.shards import ShardSet
-from train.order import Numbers, random_key
+from train.lots import Numbers, permutation
 
 
 class Versions:
@@ -36,5 +36,5 @@ class Versions:
         there = self._versions[:, page]
         there = there[there >= 0]
         round_, turn = divmod(epoch, len(there))
-        key = random_key("variant", self._seed, round_, self._set.key(page))
-        return int(there[np.argsort(np.random.Philox(key=key).random_raw(len(there)), kind="stable")[turn]])
+        drawn = permutation(len(there), "variant", self._seed, round_, self._set.key(page))
+        return int(there[drawn[turn]])

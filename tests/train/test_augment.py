@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_set import made_sample
+from made_set import made_sample, middle_of
 from numpy.testing import assert_allclose
 
 from formats.codecs import map_planes
@@ -16,7 +16,6 @@ from train.augment import (
     Draw,
     color_matrix,
     draw_for,
-    middle_of,
     similarity_matrix,
     text_point,
 )

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from formats.palette import BLUE, IGNORED, VERMILLION
-from train.curves import ScorePoint, plot_curves, plot_precision_recall, series
+from train.curves import plot_curves, plot_precision_recall, series
+from train.score_points import ScorePoint
 
 
 def _records(count: int = 40) -> list[dict]:

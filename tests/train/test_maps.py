@@ -44,13 +44,13 @@ def test_targets_are_the_decoded_maps_at_any_ratio(
     overlap = None if overlap_NHW is None else torch.from_numpy(overlap_NHW)
     reader = MapReader(LOW, HIGH)
     planes = torch.from_numpy(distance_NHW), overlap, packed(mask_NHW)
-    assert_same(reader(*planes, stored, ratio), expected)
+    assert_same(reader.distance(*planes, stored, ratio), expected)
 
 
 def test_every_level_is_read_at_the_stored_ratio_by_default() -> None:
     distance_NHW = torch.arange(256, dtype=torch.uint8).reshape(1, 16, 16)
     mask_NHW = np.ones((1, 16, 16), np.uint8)
-    targets = MapReader(LOW, HIGH)(distance_NHW, None, packed(mask_NHW), 0.4)
+    targets = MapReader(LOW, HIGH).distance(distance_NHW, None, packed(mask_NHW), 0.4)
     expected = DistanceMaps(distance_NHW.numpy(), None, mask_NHW).target_maps(0.4)
     assert_same(targets, decoded(expected))
     assert float(targets.thresh_NHW.min()) == pytest.approx(LOW)
@@ -79,26 +79,29 @@ def test_a_plane_that_is_a_view_is_read_as_it_looks() -> None:
     turned_NHW = distance_NHW.transpose(1, 2)
     ones_NHW = torch.full((2, 8, 2), 255, dtype=torch.uint8)
     reader = MapReader(LOW, HIGH)
-    assert_same(reader(turned_NHW, None, ones_NHW, 0.4), reader(turned_NHW.contiguous(), None, ones_NHW, 0.4))
+    assert_same(
+        reader.distance(turned_NHW, None, ones_NHW, 0.4),
+        reader.distance(turned_NHW.contiguous(), None, ones_NHW, 0.4),
+    )
 
 
 def test_reading_leaves_the_planes_alone() -> None:
     planes = [torch.randint(0, 2, (1, 4, columns), dtype=torch.uint8) for columns in (16, 16, 2)]
     before = [plane.clone() for plane in planes]
-    MapReader(LOW, HIGH)(planes[0], planes[1], planes[2], 0.4)
+    MapReader(LOW, HIGH).distance(planes[0], planes[1], planes[2], 0.4)
     assert all(torch.equal(plane, kept) for plane, kept in zip(planes, before, strict=True))
 
 
 def test_a_ratio_below_the_stored_one_cannot_be_read() -> None:
     plane = torch.zeros(1, 2, 2, dtype=torch.uint8)
     with pytest.raises(ValueError, match="cannot be read"):
-        MapReader(LOW, HIGH)(plane, None, plane, 0.4, 0.2)
+        MapReader(LOW, HIGH).distance(plane, None, plane, 0.4, 0.2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_the_device_reads_what_the_host_reads() -> None:
     planes = [torch.randint(0, 256, (2, 33, columns), dtype=torch.uint8) for columns in (40, 40, 5)]
     reader = MapReader(LOW, HIGH)
-    on_host = reader(planes[0], planes[1], planes[2], 0.4, 0.5)
-    on_device = reader(*(plane.cuda() for plane in planes), 0.4, 0.5)
+    on_host = reader.distance(planes[0], planes[1], planes[2], 0.4, 0.5)
+    on_device = reader.distance(*(plane.cuda() for plane in planes), 0.4, 0.5)
     assert_same(Targets(*(plane.cpu() for plane in on_device)), on_host)

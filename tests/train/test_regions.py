@@ -33,3 +33,9 @@ def test_a_hole_is_no_region_and_not_part_of_one() -> None:
     assert regions.pixels_K.tolist() == [72.0]
     assert regions.scores_K.tolist() == [1.0]
     assert len(regions.contours) == 1
+
+
+def test_a_map_without_background_is_one_region() -> None:
+    regions = find_regions(np.full((6, 8), 0.9, np.float32), 0.3, 0.4)
+    assert regions.pixels_K.tolist() == [48.0]
+    assert regions.scores_K == pytest.approx([0.9])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from fault_proxy import FaultProxy
 from stored_set import StoredSet, stored_set
 
 from formats.errors import DamageError, StorageError
-from formats.places import Place
+from formats.places import Place, RemotePath
 from formats.set_index import INDEX
 from formats.shards import ShardSet
 from train.augment import AugmentSettings
@@ -167,6 +168,28 @@ def test_what_does_not_fit_is_read_by_ranges_and_the_rest_stays(storage: str, tm
     assert whole_files(cache) == first
     assert reader.traffic.file_bytes == travelled
     assert reader.traffic.late == 0
+
+
+def test_a_file_that_could_not_be_fetched_keeps_no_room(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = stored_set(tmp_path, storage)
+    size = max(entry.bytes for entry in ShardSet(made.folder).manifest.shards)
+    cache = ShardCache(tmp_path / "cache", size)
+    fetch, failed = ShardCache.fetch, list[RemotePath]()
+
+    def first_fails(self: ShardCache, source: RemotePath, *rest: Any, **options: Any) -> int | None:
+        if not failed:
+            failed.append(source)
+            raise OSError("storage hiccup")
+        return fetch(self, source, *rest, **options)
+
+    monkeypatch.setattr(ShardCache, "fetch", first_fails)
+    stream, reader = remote(made, cache, downloads=1)
+    for _ in stream.epoch(0):
+        settled(reader, cache, 1)
+    assert failed
+    assert len(whole_files(cache)) == 1
 
 
 def test_a_range_that_comes_damaged_is_fetched_once_more(

@@ -201,12 +201,22 @@ def test_a_new_epoch_ends_the_one_that_is_open(shard_set: ShardSet) -> None:
     first = stream.epoch(0)
     next(first)
     second = stream.epoch(1)
-    assert next(first, None) is None
+    with pytest.raises(RuntimeError, match="began another epoch"):
+        next(first)
     assert len(list(second)) == 5
+    assert next(second, None) is None
     third = stream.epoch(2)
     next(third)
     stream.close()
-    assert next(third, None) is None
+    with pytest.raises(RuntimeError, match="the stream was closed"):
+        next(third)
+
+
+def test_a_clone_is_kept_when_the_next_batch_comes(shard_set: ShardSet) -> None:
+    stream = Stream(shard_set, settings(prefetch=1), seed=0, augment=AUGMENT)
+    kept = [(batch.clone(), batch.images_NHWC.sum(), batch.planes_NB.sum()) for batch in stream.epoch(0)]
+    for batch, images, planes in kept:
+        assert (batch.images_NHWC.sum(), batch.planes_NB.sum()) == (images, planes)
 
 
 def damaged(folder: Path) -> tuple[ShardSet, int]:

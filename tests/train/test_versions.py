@@ -13,6 +13,7 @@ from formats.shards import ShardSet
 from pipeline.assemble import build
 from pipeline.config import BuildConfig
 from train.augment import AugmentSettings
+from train.feeds import BatchFeed, web_pages
 from train.stream import Stream, StreamSettings
 from train.versions import Versions
 
@@ -54,6 +55,22 @@ def test_ranks_share_the_epoch_of_one(folder: Path) -> None:
     alone = keys_of(opened, stream_of(opened), 4)
     shared = [keys_of(opened, stream_of(opened, rank=rank, world=2), 4) for rank in (0, 1)]
     assert sorted(alone) == sorted(shared[0] + shared[1])
+
+
+def test_a_feed_gives_a_version_of_each_page(folder: Path) -> None:
+    feed = BatchFeed(str(folder), stream=SETTINGS, augment=AugmentSettings(), seed=3)
+    opened = ShardSet(folder, ["train"], variants=True)
+    keys = [key for batch in feed.epoch(1) for key in batch.keys]
+    assert keys == keys_of(opened, stream_of(opened), 1)
+    assert any("#v" in key for key in keys)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_webdataset_gives_pages_and_on_demand_their_variants(folder: Path) -> None:
+    variants = [page.meta.variant for page in web_pages(str(folder), "train")]
+    assert variants == [None] * 7
+    numbers = [page.meta.variant and page.meta.variant.number for page in web_pages(folder, variants=True)]
+    assert sorted(number or 0 for number in numbers) == [0] * 9 + [1] * 7 + [2] * 7
 
 
 def test_a_set_opened_without_variants_has_pages_alone(folder: Path) -> None:

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_set import made_sample
+from made_set import made_sample, middle_of
 from numpy.testing import assert_array_equal
 
 from formats.codecs import map_planes
 from formats.sample import Bytes, DistanceMaps, Points
-from train.augment import color_matrix, middle_of, similarity_matrix
+from train.augment import color_matrix, similarity_matrix
 from train.page_boxes import NOWHERE, bits_box, page_box, plane_box
 from train.warp import Warper, require_similarity
 

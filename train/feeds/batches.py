@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
 from formats.errors import UsageError
-from formats.shards import ShardSet
+from formats.places import Place, place
 from train.augment import AugmentSettings
 from train.batch import Batch
 from train.maps import MapReader, Targets
+from train.remote_reader import open_set
+from train.storage_settings import StorageSettings
 from train.stream import Stream, StreamSettings
 
 
@@ -23,7 +24,7 @@ class FedBatch:
     Attributes:
         images_NHWC: (N, H, W, 3) uint8 RGB.
         targets: the four maps, (N, H, W) float32 each.
-        keys: of the pages.
+        keys: of the pages; of a variant with its number, as in ``train/a.jpg#v2``.
     """
 
     images_NHWC: Tensor
@@ -34,8 +35,10 @@ class FedBatch:
 class BatchFeed:
     """Streams a set to any training loop, as our own streams it: checked, augmented, in a full permutation.
 
+    Of a page with distorted variants an epoch has one version, each in its turn.
+
     Args:
-        folder: of the set.
+        folder: of the set, or its URL.
         split: what to learn from.
         stream: batch size, threads, crop.
         augment: how pages are augmented (default: as `train.run` does).
@@ -50,7 +53,7 @@ class BatchFeed:
 
     def __init__(
         self,
-        folder: Path | str,
+        folder: Place | str,
         split: str = "train",
         *,
         stream: StreamSettings | None = None,
@@ -59,7 +62,7 @@ class BatchFeed:
         rank: int = 0,
         world: int = 1,
     ) -> None:
-        self.shard_set = ShardSet(Path(folder), [split])
+        self.shard_set, _ = open_set(place(folder), [split], StorageSettings(), variants=True)
         targets = self.shard_set.settings.targets
         self.stored_ratio = targets.shrink_ratio
         self._reader = MapReader(targets.thresh_min, targets.thresh_max)
@@ -95,17 +98,10 @@ class BatchFeed:
         self._stream.finish_hashing()
 
     def _targets(self, batch: Batch, ratio: float | None) -> Targets:
-        planes = batch.planes
-        if "distance" in planes:
-            return self._reader(
-                planes["distance"], planes["overlap"], planes["prob_mask"], self.stored_ratio, ratio
-            )
-        if ratio not in (None, self.stored_ratio):
+        if ratio not in (None, self.stored_ratio) and "distance" not in batch.shapes:
             raise UsageError(
                 f"shrink ratio {ratio}",
                 expected=f"{self.stored_ratio}, at which the set's planes were rendered",
                 next_step="build the set with encoding.maps=distance",
             )
-        return self._reader.planes(
-            planes["prob"], planes["prob_mask"], planes["thresh"], planes["thresh_mask"]
-        )
+        return self._reader(batch.planes, self.stored_ratio, ratio)

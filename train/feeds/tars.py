@@ -40,9 +40,10 @@ class WebPage:
 
 
 def web_pages(
-    folder: Path,
+    folder: Path | str,
     split: str | None = None,
     *,
+    variants: bool = False,
     url: Callable[[str], str] | None = None,
     **options: Any,
 ) -> Any:
@@ -51,6 +52,8 @@ def web_pages(
     Args:
         folder: of the set, or of its manifests alone.
         split: to read (default: all).
+        variants: whether the pages' distorted variants come too, under the same keys: `meta.variant` tells
+            them apart. They do not go back to the source image.
         url: where a shard is read, from its path in the set (default: below `folder`), for example
             ``lambda path: f"pipe:aws s3 cp s3://bucket/set/{path} -"``.
         options: of WebDataset, for example `shardshuffle`, `nodesplitter`, `empty_check`.
@@ -61,10 +64,12 @@ def web_pages(
     """
     import webdataset  # imports torch and more, which takes seconds
 
+    folder = Path(folder)
     manifest = read_set_manifest(folder)
     if manifest.settings.encoding.container != "tar":
         raise UsageError(f"set {folder}", expected="encoding.container: tar", found="zarr")
     entries = [entry for entry in manifest.shards if split in (None, entry.split)]
+    entries = [entry for entry in entries if variants or not entry.variant]
     if not entries:
         raise UsageError(f"split {split!r} of {folder}", expected=f"one of: {', '.join(manifest.splits)}")
     place = url or (lambda path: str(folder / path))
