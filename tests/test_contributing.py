@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from click.testing import CliRunner
 from made_pages import made_page
 
+from formats.errors import UsageError
 from pipeline.sources import FORMATS, SourceSettings, read_annotations
+from train.evaluate import main
+from train.scoring import PROTOCOLS
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "CONTRIBUTING.md").read_text()
@@ -36,6 +41,18 @@ def test_a_label_format_is_one_file_and_one_row(tmp_path: Path, monkeypatch: pyt
     assert "expected x0;y0;x1;y1;text" in bad.reason
 
 
+def test_a_metric_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("gt", "res"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}_1.txt").write_text("0,0,9,0,9,9,0,9,word\n")
+    words = [f"--ground-truth={tmp_path / 'gt'}", f"--detections={tmp_path / 'res'}", "--protocol=mine"]
+    with pytest.raises(UsageError, match="one of: icdar2015, polygon, cleval, total_text"):
+        CliRunner().invoke(main, words, catch_exceptions=False)
+    monkeypatch.setitem(PROTOCOLS, "mine", PROTOCOLS["icdar2015"])
+    known = CliRunner().invoke(main, [*words, "--json"])
+    assert json.loads(known.stdout)["metrics"]["mine"]["hmean"] == 1.0
+
+
 def test_files_it_points_to_hold_what_it_says() -> None:
-    assert "PROTOCOLS" in (ROOT / "train/scoring.py").read_text()
-    assert "FORMATS" in (ROOT / "pipeline/sources/formats.py").read_text()
+    for name, path in re.findall(r"`([A-Z_]{4,})`(?: of `([a-z_/]+\.py)`)?", PAGE):
+        assert not path or f"\n{name}" in (ROOT / path).read_text(), (name, path)

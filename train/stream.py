@@ -109,6 +109,13 @@ class Stream:
     set, for evaluation. See `train.order` for what processes share and `train.augment`
     for what is drawn. Memory: (prefetch + 1) batches, the decoded page and planes of each thread, the cache.
 
+    ::
+
+        pages = ShardSet(Path("sets/sroie"), ["train"])
+        stream = Stream(pages, StreamSettings(), seed=42, augment=AugmentSettings())
+        for batch in stream.epoch(0):
+            batch.images_NHWC, batch.planes  # uint8; train.maps.MapReader makes float targets of the planes
+
     OpenCV is told to use one thread a call, in the whole process: the threads here do better.
 
     Args:
@@ -121,6 +128,7 @@ class Stream:
 
     Raises:
         UsageError: an epoch would have no batch, or processes cannot share one.
+        ValueError: whole pages are asked for of a set that is open with its variants.
     """
 
     def __init__(
@@ -133,6 +141,8 @@ class Stream:
         rank: int = 0,
         world: int = 1,
     ) -> None:
+        if augment is None and len(shard_set) > shard_set.pages:
+            raise ValueError("whole pages of a set opened with variants: open it without, or augment")
         self.settings = settings
         self.statistics = Statistics()
         self._set = shard_set

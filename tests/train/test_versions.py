@@ -57,6 +57,11 @@ def test_ranks_share_the_epoch_of_one(folder: Path) -> None:
     assert sorted(alone) == sorted(shared[0] + shared[1])
 
 
+def test_whole_pages_of_a_set_with_variants_are_refused(folder: Path) -> None:
+    with pytest.raises(ValueError, match="open it without"):
+        Stream(ShardSet(folder, ["train"], variants=True), SETTINGS, seed=3, augment=None)
+
+
 def test_a_feed_gives_a_version_of_each_page(folder: Path) -> None:
     feed = BatchFeed(str(folder), stream=SETTINGS, augment=AugmentSettings(), seed=3)
     opened = ShardSet(folder, ["train"], variants=True)
