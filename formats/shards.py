@@ -48,6 +48,7 @@ class ShardSet:
         names: the shards to open, by name (default: all of those splits).
         variants: whether variants are opened too; without, a set is its pages as they are.
         read: reads bytes of a shard's file: path, size, offset.
+        again: reads them anew where those of `read` are not what was written: past a cache, for example.
 
     Raises:
         SetError: no set, another format or version, a shard missing.
@@ -63,8 +64,9 @@ class ShardSet:
         names: Container[str] | None = None,
         variants: bool = False,
         read: ReadRange | None = None,
+        again: ReadRange | None = None,
     ) -> None:
-        self.folder, self.read = folder, read or _read_range
+        self.folder, self.read, self._again = folder, read or _read_range, again
         opened = OpenedManifests(folder)
         self.manifest: SetManifest = opened.manifest
         self.settings = self.manifest.settings
@@ -167,9 +169,15 @@ class ShardSet:
         """
         shard, row = self.locate(number)
         column = shard.columns[name]
-        size = int(column.size[row])
-        data = self.read(column.path, size, int(column.offset[row])) if size else b""
-        return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
+        size, offset, crc = int(column.size[row]), int(column.offset[row]), int(column.crc32c[row])
+        told = f"{name} of {shard.keys[row]} in {column.path}"
+        data = self.read(column.path, size, offset) if size else b""
+        try:
+            return checked(data, crc, told)
+        except DamageError:
+            if self._again is None:
+                raise
+        return checked(self._again(column.path, size, offset), crc, told)
 
     def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
         """Return how many bytes members of a sample take in the shard (default: all)."""

@@ -69,7 +69,7 @@ class RemoteReader:
 
     def open(self, folder: Place, splits: Sequence[str] | None = None, *, variants: bool = False) -> ShardSet:
         """Open a set that is read by this reader."""
-        opened = ShardSet(folder, splits, variants=variants, read=self)
+        opened = ShardSet(folder, splits, variants=variants, read=self, again=self.past_cache)
         self._records = {
             column.path.url: shard.files[str(column.path)]
             for shard in opened.shards
@@ -117,6 +117,15 @@ class RemoteReader:
             return os.pread(descriptor, size, offset)
         finally:
             os.close(descriptor)
+
+    def past_cache(self, path: Place, size: int, offset: int) -> bytes:
+        """Return bytes from storage, and drop the file that is here: it came whole and was damaged since."""
+        assert isinstance(path, RemotePath)
+        record = self._records.get(path.url)
+        if self.cache is not None and record is not None:
+            self.cache.drop(record.sha256)
+        self._count(again=1)
+        return self._range(path, offset, size)
 
     def _range(self, path: RemotePath, offset: int, size: int) -> bytes:
         try:

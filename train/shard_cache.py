@@ -63,6 +63,11 @@ class ShardCache:
         """Note that a file has gone."""
         self._used.pop(sha256, None)
 
+    def drop(self, sha256: str) -> None:
+        """Remove a file that is no longer what it was fetched as; when next needed it is fetched anew."""
+        (self.folder / sha256).unlink(missing_ok=True)
+        self.forget(sha256)
+
     def fetch(
         self,
         source: RemotePath,

@@ -13,6 +13,7 @@ from fault_proxy import FaultProxy
 from stored_set import StoredSet, stored_set
 
 from formats.errors import DamageError, StorageError
+from formats.fingerprint import sha256
 from formats.places import Place, RemotePath
 from formats.set_index import INDEX
 from formats.shards import ShardSet
@@ -190,6 +191,29 @@ def test_a_file_that_could_not_be_fetched_keeps_no_room(
         settled(reader, cache, 1)
     assert failed
     assert len(whole_files(cache)) == 1
+
+
+def test_a_file_that_is_damaged_in_the_cache_is_dropped_and_storage_asked(
+    storage: str, tmp_path: Path
+) -> None:
+    made = stored_set(tmp_path, storage)
+    local = Stream(ShardSet(made.folder), SETTINGS, seed=1, augment=AugmentSettings())
+    cache = ShardCache(tmp_path / "cache", 1 << 30)
+    stream, reader = remote(made, cache)
+    for _ in stream.epoch(0):
+        settled(reader, cache, 4)
+    here = whole_files(cache)
+    for name in here:
+        data = bytearray((cache.folder / name).read_bytes())
+        data[600:] = data[600:][::-1]
+        (cache.folder / name).write_bytes(data)
+    stream, reader = remote(made, cache)
+    assert same(batches(stream, 1), batches(local, 1))
+    assert reader.traffic.again > 0
+    assert same(batches(stream, 2), batches(local, 2))
+    settled(reader, cache, 4)
+    assert whole_files(cache) == here
+    assert all(sha256((cache.folder / name).read_bytes()) == name for name in here)
 
 
 def test_a_range_that_comes_damaged_is_fetched_once_more(
