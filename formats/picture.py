@@ -61,7 +61,7 @@ STATUS_WORDS = {
     "empty_shrink": "shrunk to nothing",
     "degenerate": "without area",
     "self_crossing": "self-crossing",
-    "outside": "outside the canvas",
+    "outside": "off the page",
 }
 PANEL_HEIGHT, PANEL_WIDTH = 1000, 480
 DETAIL_SHAPE = 0.62

@@ -102,7 +102,7 @@ class Text:
         polygon_V2: float64 vertices on the canvas, in pixels; may reach out of it.
         source_V2: float64 vertices in the source image, as annotated.
         status: "care", or why the text is ignored: "dont_care" (annotated so), "too_small", "empty_shrink",
-            "degenerate" (no area), "self_crossing", "outside" (does not touch the canvas).
+            "degenerate" (no area), "self_crossing", "outside" (does not touch its page, or the canvas).
         text: the transcription, if there is one.
     """
 

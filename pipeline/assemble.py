@@ -77,6 +77,17 @@ class BuildReport:
         return counts
 
     @property
+    def pages_missed(self) -> dict[str, int]:
+        """Number of texts that lie wholly beside their page, or its canvas, by the page's key."""
+        rows = (shard.samples for shard in self.shards if not shard.variant)
+        return {
+            key: count
+            for samples in rows
+            for key, count in zip(samples.keys, samples.texts.get("outside", ()), strict=False)
+            if count
+        }
+
+    @property
     def bytes_by_member(self) -> Counter[str]:
         """Number of stored bytes by member."""
         counts: Counter[str] = Counter()

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from formats.errors import SampleError, TextshardsError
 from formats.fingerprint import sha256
 from formats.manifest import SetSettings
@@ -17,7 +19,7 @@ from formats.sample import Bytes, Meta, Points, Sample, StoredMaps, Text, Varian
 from pipeline.distortion import draw_distortion
 from pipeline.geometry import draw_page, move_each, spare_reduction
 from pipeline.images import image_size, read_image, reduction_within
-from pipeline.polygons import CleanPolygon, Problem, clean_polygons
+from pipeline.polygons import CleanPolygon, clean_polygons
 from pipeline.render import Canvas, render, render_planes
 from pipeline.sources.record import SourceRecord, SourceText
 
@@ -31,7 +33,7 @@ class PlacedTexts:
         source_size: height, width of the source image in pixels, after EXIF.
         to_canvas_23: (2, 3) float64 matrix from source points to canvas points.
         polygons: cleaned, on the canvas; of a variant: where they lie there.
-        problems: of each polygon, what cleaning found; None where it can be learnt.
+        problems: of each polygon, as `render` takes it; None where it can be learnt.
         variant: how the page was distorted; None for the page as it is.
     """
 
@@ -39,7 +41,7 @@ class PlacedTexts:
     source_size: tuple[int, int]
     to_canvas_23: Points
     polygons: Sequence[Points]
-    problems: Sequence[Problem | None]
+    problems: Sequence[str | None]
     variant: Variant | None
 
 
@@ -95,7 +97,7 @@ def place_page(
         distortion = draw_distortion(record.key, variant, settings.variants, geometry.canvas, polygons)
         image_HWC = distortion.draw(image_HWC, geometry.pad_color)
         polygons = distortion.move(polygons)
-    problems = [polygon.problem for polygon in cleaned]
+    problems = _problems(cleaned, (height, width))
     how = None if distortion is None else distortion.record
     return image_HWC, PlacedTexts(record, (height, width), matrix_23, polygons, problems, how)
 
@@ -126,6 +128,24 @@ def draw_maps(
         variant=texts.variant,
     )
     return rendered.maps, meta
+
+
+def _problems(cleaned: Sequence[CleanPolygon], size: tuple[int, int]) -> list[str | None]:
+    """Return what is wrong of each polygon; one whose box does not touch its page would lie on padding."""
+    problems: list[str | None] = [polygon.problem for polygon in cleaned]
+    polygons = [polygon.polygon_V2 for polygon in cleaned]
+    last_2 = np.array(size[::-1]) - 0.5
+    points_N2 = np.concatenate([*polygons, np.empty((0, 2))])
+    if ((points_N2 >= -0.5) & (points_N2 <= last_2)).all():  # as on nearly every page
+        return problems
+    return [
+        problem or ("outside" if len(ring_V2) and _apart(ring_V2, last_2) else None)
+        for problem, ring_V2 in zip(problems, polygons, strict=True)
+    ]
+
+
+def _apart(ring_V2: Points, last_2: Points) -> bool:
+    return bool((ring_V2.max(axis=0) < -0.5).any() or (ring_V2.min(axis=0) > last_2).any())
 
 
 def _check_stated(record: SourceRecord, size: tuple[int, int], settings: SetSettings) -> None:

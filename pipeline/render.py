@@ -6,6 +6,7 @@ What becomes of a text, by the first row that applies (`formats.sample.Text.stat
 |---|---|---|
 | degenerate | found so in the source, or no area on the canvas | 1 |
 | self_crossing | found so in the source | 0 |
+| outside | found to lie beside its page | 0 |
 | dont_care | annotated so | 0 |
 | too_small | its size is below `min_size`, unless `small_text="keep"` | 0 |
 | outside | no pixel of the canvas lies inside it or in its band | (no pixel) |
@@ -36,14 +37,15 @@ from formats.levels import offset_level
 from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
 from formats.spec import TargetsSpec
 from pipeline.kernels.distance import LANES, TILE, draw
-from pipeline.kernels.measure import DEGENERATE, NOT_FINITE, SELF_CROSSING, measure
+from pipeline.kernels.measure import DEGENERATE, NOT_FINITE, OUTSIDE, SELF_CROSSING, measure
 
-RENDERER_VERSION = 1
-"""Part of the fingerprint: moves with every change of a byte that `render` gives."""
+RENDERER_VERSION = 2
+"""Part of the fingerprint: moves with every change of a byte that `render` gives, or of what it is given of
+the same page and texts. 2: a text wholly beside its page is "outside"; 1 learnt it where there is padding."""
 
 STATUSES = ("care", "dont_care", "too_small", "empty_shrink", "degenerate", "self_crossing", "outside")
 
-_PROBLEMS = {"degenerate": DEGENERATE, "self_crossing": SELF_CROSSING}
+_PROBLEMS = {"degenerate": DEGENERATE, "self_crossing": SELF_CROSSING, "outside": OUTSIDE}
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,8 @@ def render(
         dont_care: for each polygon, whether it is annotated so.
         canvas: height, width in pixels, the width a multiple of 16, for planes of their own; or a `Canvas`.
         targets: the settings.
-        problems: for each polygon None, "degenerate" or "self_crossing", as its source was found to be.
+        problems: for each polygon None, or what its source was found to be: "degenerate", "self_crossing" or
+            "outside", wholly beside the page.
 
     Raises:
         ValueError: the sequences differ in length, vertices are not (V, 2) or not finite, or the canvas's

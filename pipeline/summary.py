@@ -18,7 +18,7 @@ def summary(report: BuildReport) -> str:
         f"{_variants(manifest)} in {counted(len(report.shards), 'shard')}",
         f"  fingerprint  {manifest.fingerprint}",
         f"  made         {_made(report)}",
-        f"  texts        {_texts(report.texts)}",
+        f"  texts        {_texts(report.texts)}{_beside(report)}",
         f"  bytes        {_bytes(report)}",
     ]
     return "\n".join(lines + _quarantined(report))
@@ -56,6 +56,20 @@ def _texts(texts: Counter[str]) -> str:
     if texts["too_small"] > 0.05 * total:
         line += "\n               many are below targets.min_size: a larger geometry.canvas keeps more"
     return line
+
+
+def _beside(report: BuildReport) -> str:
+    """Tell of texts beside their pages: annotated on another image, or before its EXIF tag was seen."""
+    pages = report.pages_missed
+    if not pages or report.manifest.settings.geometry.resize == "shortest":  # it cuts pages: no fault
+        return ""
+    worst = sorted(pages, key=lambda key: (-pages[key], key))
+    named = ", ".join(f"{key} ({pages[key]})" for key in worst[:3]) + (", ..." if len(worst) > 3 else "")
+    told = f"{counted(sum(pages.values()), 'text')} of {counted(len(pages), 'page')} beside the page: {named};"
+    return "".join(
+        f"\n               {line}"
+        for line in (told, "annotated on another image, or under another geometry.exif?")
+    )
 
 
 def _bytes(report: BuildReport) -> str:

@@ -170,6 +170,14 @@ def test_an_unusable_page_is_quarantined_by_name(tmp_path: Path, pages: Path) ->
     assert "1 shard, 1 sample in 2.0 s (0.5/s); 0 stood already; 1 old file removed" in told
 
 
+def test_texts_beside_their_page_are_told(tmp_path: Path, pages: Path) -> None:
+    with (pages / "train/page_1.txt").open("a") as file:
+        file.write("10,300,90,300,90,320,10,320,far\n0,-40,9,-40,9,-30,0,-30,above\n")
+    report = run(tmp_path / "set", pages)
+    assert report.pages_missed == {"train/page_1.jpg": 2}
+    assert "2 texts of 1 page beside the page: train/page_1.jpg (2);" in summary(report)
+
+
 def test_two_builds_into_one_folder(tmp_path: Path, pages: Path) -> None:
     from pipeline.existing import locked
 

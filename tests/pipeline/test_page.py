@@ -49,6 +49,21 @@ def test_page_maps_and_meta_belong_together(record: SourceRecord) -> None:
     assert dark_HW[inside].all()
 
 
+def test_a_text_beside_its_page_is_not_learnt_from_the_padding(record: SourceRecord) -> None:
+    geometry = SETTINGS.geometry.model_copy(update={"canvas": (192, 192)})
+    settings = SETTINGS.model_copy(update={"geometry": geometry})  # 96 x 128 becomes 144 x 192
+    beside, across = BOX + np.array([0, 90]), BOX + np.array([0, 80])
+    texts = (*record.texts, SourceText(beside, False, "B"), SourceText(across, False, "C"))
+    sample = make_sample(replace(record, texts=texts), digest(record), settings, 10**6)
+    assert [text.status for text in sample.meta.texts] == ["care", "outside", "care"]
+    distances_HW = sample.maps.distance_HW  # type: ignore[union-attr]
+    assert not distances_HW[180:].any()
+    corners = [[[x + 500 * dx, y + 400 * dy] for x, y in BOX] for dx in (-1, 0, 1) for dy in (-1, 0, 1)]
+    around = [SourceText(np.array(corner), False, None) for corner in corners]
+    sample = make_sample(replace(record, texts=tuple(around)), digest(record), settings, 10**6)
+    assert [text.status for text in sample.meta.texts] == ["outside"] * 4 + ["care"] + ["outside"] * 4
+
+
 def test_an_image_that_changed_since_the_plan_is_refused(record: SourceRecord) -> None:
     planned = digest(record)
     record.image.write_bytes(made_page(1))
