@@ -13,7 +13,7 @@ from PIL import Image
 from formats.drawing import Layers, draw_polygons, faded, overlay_maps
 from formats.lettering import Entry, legend, strip
 from formats.palette import BAND, BLACK, FAINT_INK, IGNORED, PROB, TEXT
-from formats.sample import Bytes, DistanceMaps, Points, Sample, TargetMaps
+from formats.sample import Bytes, Points, Sample, TargetMaps
 from formats.sheet import (
     GAP,
     comparison_strip,
@@ -159,8 +159,7 @@ def sample_figure(sample: Sample, stored_ratio: float, ratio: float | None = Non
     Raises:
         ValueError: the ratio cannot be read from the set.
     """
-    stored = sample.maps
-    maps = stored.target_maps(stored_ratio, ratio) if isinstance(stored, DistanceMaps) else stored
+    maps = sample.maps.target_maps(stored_ratio, ratio)
     whole = _page_view(sample)
     detail = _detail_view(sample, whole)
     panels = _panels(sample, maps, whole, width=2.0)

@@ -52,6 +52,16 @@ class TargetMaps:
     thresh_HW: Bytes
     thresh_mask_HW: Bytes
 
+    def target_maps(self, stored_ratio: float, ratio: float | None = None) -> TargetMaps:
+        """Return the maps themselves, as `DistanceMaps.target_maps` reads them.
+
+        Raises:
+            ValueError: another ratio than the stored one: maps cannot be read at it.
+        """
+        if ratio not in (None, stored_ratio):
+            raise ValueError(f"maps rendered at shrink ratio {stored_ratio} cannot be read at {ratio}")
+        return self
+
 
 @dataclass(frozen=True)
 class DistanceMaps:

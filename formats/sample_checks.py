@@ -143,7 +143,7 @@ def _check_polygon(number: int, text: Text, matrix_23: Points, variant: Variant 
 def check_maps(maps: StoredMaps, meta: Meta, settings: SetSettings) -> Iterator[Finding]:
     """Check a sample's maps for themselves, and against the texts they were made of."""
     ratio = settings.targets.shrink_ratio
-    read = maps.target_maps(ratio) if isinstance(maps, DistanceMaps) else maps
+    read = maps.target_maps(ratio)
     if isinstance(maps, DistanceMaps) and maps.overlap_HW is not None:
         magnitude_HW = read_tables(ratio).magnitude[maps.distance_HW]
         yield from _none(

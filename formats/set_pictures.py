@@ -13,7 +13,7 @@ import numpy as np
 from formats.errors import UsageError
 from formats.lettering import legend
 from formats.picture import LEGEND, Layers, View, contact_sheet, draw_texts, sample_figure, stack
-from formats.sample import Bytes, DistanceMaps, Sample, Variant
+from formats.sample import Bytes, Sample, Variant
 from formats.shards import ShardSet
 from formats.sheet import GAP, framed
 
@@ -122,8 +122,7 @@ def sheet_of(opened: ShardSet, numbers: Sequence[int], columns: int) -> Bytes:
 
 
 def _tile(sample: Sample, stored_ratio: float) -> Bytes:
-    stored = sample.maps
-    maps = stored.target_maps(stored_ratio) if isinstance(stored, DistanceMaps) else stored
+    maps = sample.maps.target_maps(stored_ratio)
     view = _page_view(sample)
     return draw_texts(view.overlay(sample.image_HWC, maps, Layers()), sample, view, width=1.0)
 

@@ -65,7 +65,9 @@ def _beside(report: BuildReport) -> str:
         return ""
     worst = sorted(pages, key=lambda key: (-pages[key], key))
     named = ", ".join(f"{key} ({pages[key]})" for key in worst[:3]) + (", ..." if len(worst) > 3 else "")
-    told = f"{counted(sum(pages.values()), 'text')} of {counted(len(pages), 'page')} beside the page: {named};"
+    told = (
+        f"{counted(sum(pages.values()), 'text')} of {counted(len(pages), 'page')} beside the page: {named};"
+    )
     return "".join(
         f"\n               {line}"
         for line in (told, "annotated on another image, or under another geometry.exif?")

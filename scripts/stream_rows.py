@@ -22,7 +22,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset
 
 from formats.codecs import content_size, decode_image, decompress
-from formats.sample import Bytes, DistanceMaps, TargetMaps
+from formats.sample import Bytes, TargetMaps
 from formats.shards import ShardSet
 from train.augment import AugmentSettings
 from train.stream import Stream, StreamSettings
@@ -81,12 +81,7 @@ class Sets:
 
 
 def four_maps(opened: ShardSet, number: int) -> TargetMaps:
-    stored = opened.maps(number)
-    return (
-        stored.target_maps(opened.settings.targets.shrink_ratio)
-        if isinstance(stored, DistanceMaps)
-        else stored
-    )
+    return opened.maps(number).target_maps(opened.settings.targets.shrink_ratio)
 
 
 class Payloads:

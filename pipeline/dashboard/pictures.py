@@ -13,7 +13,7 @@ from formats.errors import TextshardsError, UsageError
 from formats.manifest import Quarantined
 from formats.palette import BAND, FAINT_INK, IGNORED, PROB, RULE, heat_table
 from formats.provenance import read_provenance
-from formats.sample import Bytes, DistanceMaps, Meta, TargetMaps
+from formats.sample import Bytes, Meta, TargetMaps
 from formats.shards import ShardSet
 from formats.storage import inside
 
@@ -78,11 +78,7 @@ def layer_picture(opened: ShardSet, number: int, layer: str) -> bytes:
     if layer not in LAYERS:
         raise UsageError(f"layer {layer!r:.40}", expected=f"one of: {', '.join(LAYERS)}")
     stored = maps_of_planes(opened.planes(number))
-    maps = (
-        stored.target_maps(opened.settings.targets.shrink_ratio)
-        if isinstance(stored, DistanceMaps)
-        else stored
-    )
+    maps = stored.target_maps(opened.settings.targets.shrink_ratio)
     indices_HW, colors, alphas = _painted(maps, layer)
     image = Image.frombytes(
         "P", (indices_HW.shape[1], indices_HW.shape[0]), np.ascontiguousarray(indices_HW).tobytes()

@@ -141,18 +141,29 @@ def test_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     examples = re.findall(r"```python\n(.*?)```", DOC, re.DOTALL)
     assert len(examples) == 5
+    webdataset, zarr, tables, index, package = (compile(text, "docs/format.md", "exec") for text in examples)
     names: dict[str, Any] = {}
     seen = []
-    for example in examples:
-        exec(compile(example, "docs/format.md", "exec"), names)
+    for example in (webdataset, tables, zarr, tables):  # the tables are for what either has read
+        exec(example, names)
         seen.append(dict(names))
-    last, truth = made.samples[-1], ShardSet(made.folder).sample(len(made.samples) - 1)
-    maps = truth.maps.target_maps(0.4)  # type: ignore[union-attr]
-    assert seen[0]["key"] == seen[1]["key"] == last.meta.key
+    for example in (index, package):
+        exec(example, {})
+    opened = ShardSet(made.folder, ["train"])
+    last, truth = (
+        [one for one in made.samples if one.meta.split == "train"][-1],
+        opened.sample(len(opened) - 1),
+    )
+    maps = truth.maps.target_maps(0.4)
+    assert seen[0]["key"] == last.meta.key
     assert len(seen[0]["polygons"]) == sum(not text.ignored for text in last.meta.texts)
     np.testing.assert_array_equal(seen[0]["distance"], truth.maps.distance_HW)  # type: ignore[union-attr]
     np.testing.assert_array_equal(seen[0]["prob_mask"], maps.prob_mask_HW)
-    np.testing.assert_array_equal(seen[1]["prob_mask"], maps.prob_mask_HW)
     assert seen[0]["image"].shape == truth.image_HWC.shape
     for name in ("thresh", "prob", "thresh_mask"):
-        np.testing.assert_array_equal(seen[2][name], getattr(maps, f"{name}_HW"))
+        np.testing.assert_array_equal(seen[1][name], getattr(maps, f"{name}_HW"))
+    whole = ShardSet(tmp_path / "sets" / "zarr")
+    truth = whole.sample(len(whole) - 1)
+    assert seen[3]["key"] == truth.meta.key
+    for name in ("thresh", "prob", "thresh_mask", "prob_mask"):
+        np.testing.assert_array_equal(seen[3][name], getattr(truth.maps.target_maps(0.4), f"{name}_HW"))

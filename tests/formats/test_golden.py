@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
-from formats.sample import DistanceMaps
 from formats.set_checks import verify_set
 from formats.shards import ShardSet
 
@@ -77,7 +76,7 @@ def test_decoded_as_recorded(golden: Path, name: str) -> None:
     lossless = ShardSet(golden / "zarr")
     for number in range(len(opened)):
         sample, record = opened.sample(number), expected[opened.key(number)]
-        maps = sample.maps.target_maps(0.4) if isinstance(sample.maps, DistanceMaps) else sample.maps
+        maps = sample.maps.target_maps(0.4)
         for field in MAPS:
             assert digest_of(getattr(maps, field)) == record["arrays"][field]
         if opened.encoding.image == "jpeg":

@@ -12,7 +12,7 @@ from encoded_sets import MadeSet, load_shards, made_samples, rewrite, write_set
 
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
 from formats.manifest_files import read_set_manifest
-from formats.sample import DistanceMaps, Sample, TargetMaps
+from formats.sample import Sample, TargetMaps
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 
@@ -20,7 +20,7 @@ CONTAINERS = pytest.mark.parametrize("container", ["tar", "zarr"])
 
 
 def maps_of(sample: Sample) -> TargetMaps:
-    return sample.maps.target_maps(0.4) if isinstance(sample.maps, DistanceMaps) else sample.maps
+    return sample.maps.target_maps(0.4)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from formats.codecs import decode_image, decode_meta, decompress, maps_of_planes
 from formats.errors import DamageError, UsageError
 from formats.manifest import SetSettings
 from formats.manifest_files import read_set_manifest, read_shard_manifest
-from formats.sample import Bytes, DistanceMaps, Meta, TargetMaps
+from formats.sample import Bytes, Meta, TargetMaps
 from formats.shards import cut_planes
 from formats.tar_shard import IMAGE_SUFFIX
 
@@ -95,7 +95,5 @@ class _Decoder:
             raise DamageError(
                 f"{sample.get('__key__')} in {sample.get('__url__')}", expected=f"a member {error.args[0]}"
             ) from None
-        maps = maps_of_planes(planes)
-        if isinstance(maps, DistanceMaps):
-            maps = maps.target_maps(self.settings.targets.shrink_ratio)
+        maps = maps_of_planes(planes).target_maps(self.settings.targets.shrink_ratio)
         return WebPage(meta.key, image_HWC, maps, meta)

@@ -12,7 +12,6 @@ from PIL import Image
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import Quarantined
 from formats.palette import PROB
-from formats.sample import DistanceMaps
 from formats.shards import ShardSet
 from pipeline.dashboard.pictures import (
     LAYERS,
@@ -34,11 +33,7 @@ def test_pictures_of_every_encoding(encoding: object, tmp_path: Path) -> None:
     assert opened_picture(page_picture(opened, 0)).shape[:2] == opened.canvas
     assert max(opened_picture(thumbnail(opened, 0)).shape) <= THUMB
     stored = opened.maps(0)
-    maps = (
-        stored.target_maps(opened.settings.targets.shrink_ratio)
-        if isinstance(stored, DistanceMaps)
-        else stored
-    )
+    maps = stored.target_maps(opened.settings.targets.shrink_ratio)
     prob_HW4 = opened_picture(layer_picture(opened, 0, "prob"), "RGBA")
     assert ((prob_HW4[..., 3] > 0) == (maps.prob_HW > 0)).all()
     assert (prob_HW4[maps.prob_HW > 0][:, :3] == PROB).all()
