@@ -46,7 +46,7 @@ class MapReader:
         """Read the planes of a batch, of either encoding, at one shrink ratio (default: the stored one).
 
         Args:
-            planes: by name, as `train.batch.Batch` has them.
+            planes: by name, as `train.batch.Batch` or `train.feeds.PageDataset` have them.
             stored_ratio: the shrink ratio the set was rendered at.
             ratio: the shrink ratio to read.
 
@@ -74,7 +74,7 @@ class MapReader:
         Args:
             distance_NHW: uint8 levels.
             overlap_NHW: uint8 magnitude corrections; None where no two texts' bands overlap.
-            prob_mask_NHB: packed uint8, see `unpacked`.
+            prob_mask_NHB: packed uint8, see `unpacked`, or a byte a pixel.
             stored_ratio: the shrink ratio the plane was stored at.
             ratio: the shrink ratio to read.
 
@@ -92,7 +92,7 @@ class MapReader:
             thresh_NHW = _look_up(magnitude_NHW, thresh_of_magnitude)
         return Targets(
             prob_NHW=_look_up(distance_NHW, tables.prob.astype(np.float32)),
-            prob_mask_NHW=unpacked(prob_mask_NHB).float(),
+            prob_mask_NHW=_whole(prob_mask_NHB, distance_NHW),
             thresh_NHW=thresh_NHW,
             thresh_mask_NHW=_look_up(distance_NHW, tables.thresh_mask.astype(np.float32)),
         )
@@ -100,13 +100,18 @@ class MapReader:
     def planes(
         self, prob_NHB: Tensor, prob_mask_NHB: Tensor, thresh_NHW: Tensor, thresh_mask_NHB: Tensor
     ) -> Targets:
-        """Read the four planes stored as they are, uint8: three packed, `thresh_NHW` 0..255."""
+        """Read four planes stored as they are, uint8: `thresh_NHW` 0..255, the others packed or a byte a pixel."""
         return Targets(
-            prob_NHW=unpacked(prob_NHB).float(),
-            prob_mask_NHW=unpacked(prob_mask_NHB).float(),
+            prob_NHW=_whole(prob_NHB, thresh_NHW),
+            prob_mask_NHW=_whole(prob_mask_NHB, thresh_NHW),
             thresh_NHW=_look_up(thresh_NHW, self._thresh_of_byte),
-            thresh_mask_NHW=unpacked(thresh_mask_NHB).float(),
+            thresh_mask_NHW=_whole(thresh_mask_NHB, thresh_NHW),
         )
+
+
+def _whole(plane: Tensor, like_NHW: Tensor) -> Tensor:
+    """Return a 0/1 plane, packed or not, as float32 of another's shape."""
+    return (plane if plane.shape == like_NHW.shape else unpacked(plane)).float()
 
 
 def unpacked(packed_NHB: Tensor) -> Tensor:

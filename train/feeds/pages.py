@@ -45,7 +45,7 @@ class PageDataset(Dataset[dict[str, torch.Tensor]]):
     def __getitem__(self, number: int) -> dict[str, Any]:
         """Return `image` (H, W, 3), the planes that `train.batch.Batch` has, and `number`.
 
-        The planes are (H, W) each, those of one bit a pixel too.
+        The planes are (H, W) each, those of one bit a pixel too; `train.maps.MapReader` reads both.
 
         Raises:
             DamageError, SetError: the sample's bytes are not those that were written; names its key.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,8 +15,8 @@ from formats.errors import DamageError
 from formats.sample import Bytes
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
-from train.maps import unpacked
-from train.page_dataset import PageDataset
+from train.feeds import PageDataset
+from train.maps import MapReader, unpacked
 from train.stream import Stream, StreamSettings
 
 CANVAS = (64, 96)
@@ -40,6 +41,28 @@ def test_pages_are_those_of_the_stream(tmp_path: Path, maps: str, workers: int) 
             packed = plane_NHW.shape != mine[name].shape
             assert torch.equal(mine[name], unpacked(plane_NHW) if packed else plane_NHW)
             assert mine[name].shape[1:] == CANVAS
+
+
+@pytest.mark.parametrize("maps", ["distance", "planes"])
+def test_its_planes_are_read_as_targets(tmp_path: Path, maps: str) -> None:
+    shard_set = opened(tmp_path, maps)
+    reader = MapReader(0.3, 0.7)
+    batch = next(iter(DataLoader(PageDataset(shard_set), batch_size=6)))
+    streamed = next(Stream(shard_set, StreamSettings(batch_size=6), seed=0, augment=None).epoch(0))
+    for mine, theirs in zip(reader(batch, 0.4), reader(streamed.planes, 0.4), strict=True):
+        assert mine.shape[1:] == CANVAS and torch.equal(mine, theirs)
+
+
+def test_the_recipe_of_the_documentation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "other_trainers.md").read_text()
+    recipe = page[page.index("## A DataLoader") :].partition("```python\n")[2].partition("```")[0]
+    samples = [made_sample(number, CANVAS, split="train") for number in range(6)]
+    make_set(tmp_path / "sets/sroie", samples, encoding=EncodingSpec(), canvas=CANVAS)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(recipe.replace("num_workers=2", "num_workers=0"), "other_trainers.md", "exec"), names)
+    assert names["batch"]["image"].shape == (4, *CANVAS, 3)
+    assert names["maps"].prob_NHW.shape == (4, *CANVAS)
 
 
 def test_a_function_in_python_moves_page_and_planes(tmp_path: Path) -> None:
