@@ -25,7 +25,7 @@ from formats.errors import DamageError, UsageError
 from formats.manifest import REPAIR, SetManifest, ShardManifest
 from formats.places import Place, RemotePath
 from formats.remote_set import OpenedManifests
-from formats.sample import Bytes, Meta, Sample, StoredMaps
+from formats.sample import Bytes, Meta, Sample, StoredMaps, sample_key
 from formats.shard_index import ShardIndex
 from formats.spec import EncodingSpec
 from formats.storage import checked, inside, missing_file
@@ -121,7 +121,7 @@ class ShardSet:
     def key(self, number: int) -> str:
         """Return a sample's key; of a variant with its number, as in ``train/a.jpg#v2``."""
         shard, row = self.locate(number)
-        return f"{shard.keys[row]}#v{shard.variant}" if shard.variant else shard.keys[row]
+        return sample_key(shard.keys[row], shard.variant)
 
     def find(self, key: str) -> int | None:
         """Return the number of the sample of that key, see `key`; None where the set has none."""

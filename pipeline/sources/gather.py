@@ -77,7 +77,7 @@ def _remote_root(root: RemotePath) -> RemotePath:
 
 
 def _without_image(split: str, entry: Entry) -> Rejected:
-    """Reject an entry that names no image: each by itself, for what two of them say of an image is unknown."""
+    """Reject an entry that names no image: each by itself, for no two are known to mean one."""
     key = entry.image if entry.image == entry.where else f"{entry.where}: {entry.image}"
     return _reject(printable(key, limit=1000), split, entry.problem or "names no image", entry)
 
