@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib import metadata
 from typing import Any, TypeVar
 
@@ -28,7 +29,17 @@ Result = TypeVar("Result")
 
 CONNECT_S = 15
 """Seconds that a scheduler may take to answer, and its first worker to come."""
-COMPARED = ("numpy", "opencv-python", "simplejpeg", "numcodecs", "distributed")
+COMPARED = (
+    "numpy",
+    "opencv-python",
+    "simplejpeg",
+    "shapely",
+    "numba",
+    "numcodecs",
+    "zarr",
+    "rfc8785",
+    "distributed",
+)
 """Packages whose versions must be the same on every machine: they write bytes, or speak to each other."""
 
 
@@ -50,9 +61,10 @@ def run_on_engine(
     if runtime.engine == "local":
         yield from run_jobs(work, jobs, runtime.workers or cores())
         return
-    with _dask_client(runtime) as client:
-        _check_workers(client, folder)
-        yield from _results(client.get_executor(pure=False), work, jobs)
+    with _dask_client(runtime) as client, _mark(folder) as mark:
+        _check_workers(client, folder, mark)
+        checked = partial(run_checked, work, versions(), folder, mark)
+        yield from _results(client.get_executor(pure=False), checked, jobs)
 
 
 def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
@@ -62,6 +74,8 @@ def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job])
             yield future.result()
     except TextshardsError:
         raise
+    except ImportError as error:  # there when `_check_workers` looked, it would have been refused
+        raise _without_package("a worker that joined later", error) from None
     except (CancelledError, OSError) as error:
         raise TextshardsError(
             "the scheduler was lost",
@@ -121,8 +135,24 @@ def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
         yield client
 
 
-def _check_workers(client: Any, folder: Place) -> None:
-    """See that every worker has this package, the same versions, and reaches the folder.
+@contextmanager
+def _mark(folder: Place) -> Iterator[Place]:
+    """Put a file into the folder for workers to see while the build runs; of storage the prefix will do."""
+    if isinstance(folder, RemotePath):
+        yield folder
+        return
+    mark = folder / f".cluster-{uuid.uuid4().hex}.partial"
+    mark.touch()
+    try:
+        yield mark
+    finally:
+        mark.unlink(missing_ok=True)
+
+
+def _check_workers(client: Any, folder: Place, mark: Place) -> None:
+    """See that every worker that is there has this package, the same versions, and reaches the folder.
+
+    Those that join later are looked at with their first job (`run_checked`).
 
     Raises:
         UsageError: one does not; names it.
@@ -136,14 +166,7 @@ def _check_workers(client: Any, folder: Place) -> None:
             found=f"none within {CONNECT_S} s",
             next_step="start workers with the scheduler's address: dask worker tcp://...",
         ) from None
-    mark = None if isinstance(folder, RemotePath) else folder / f".cluster-{uuid.uuid4().hex}.partial"
-    if mark is not None:
-        mark.touch()
-    try:
-        answers = client.run(look_around, mark if mark is not None else folder, on_error="return")
-    finally:
-        if mark is not None:
-            mark.unlink(missing_ok=True)
+    answers = client.run(look_around, mark, on_error="return")
     here = versions()
     for worker, answer in answers.items():
         _judge(worker, answer, here, folder)
@@ -154,11 +177,7 @@ def _judge(worker: str, answer: Any, here: dict[str, str], folder: Place) -> Non
         return UsageError(f"worker {worker}", expected=expected, found=found, next_step=next_step)
 
     if isinstance(answer, ImportError):
-        raise refuse(
-            "a worker with this package",
-            str(answer),
-            'pip install "textshards[build,dask]" where workers run, and start them in a folder that has it',
-        )
+        raise _without_package(f"worker {worker}", answer)
     if isinstance(answer, BaseException):
         raise refuse(
             f"a worker that reaches {folder}",
@@ -181,6 +200,15 @@ def _judge(worker: str, answer: Any, here: dict[str, str], folder: Place) -> Non
         )
 
 
+def _without_package(worker: str, error: ImportError) -> UsageError:
+    return UsageError(
+        worker,
+        expected="a worker with this package",
+        found=str(error),
+        next_step='pip install "textshards[build,dask]" where workers run, and start them in a folder that has it',
+    )
+
+
 def versions() -> dict[str, str]:
     """Return the versions that must agree on all machines of a build."""
     found = {"python": platform.python_version().rpartition(".")[0], "renderer": str(RENDERER_VERSION)}
@@ -191,8 +219,43 @@ def versions() -> dict[str, str]:
 
 
 def look_around(path: Place) -> tuple[dict[str, str], bool]:
-    """Run by a worker: return its versions, and whether it sees the mark that the build has put there."""
+    """Run by a worker: return its versions, and whether it sees the mark that the build has put there.
+
+    Raises:
+        StorageError: storage that it cannot reach.
+    """
     prepare_thread()
     keep_memory()
-    reached = True if isinstance(path, RemotePath) and path.is_dir() in (True, False) else path.exists()
-    return versions(), reached
+    if not isinstance(path, RemotePath):
+        return versions(), path.exists()
+    path.is_dir()  # Asked for the fault alone: before the first shard there is nothing below the prefix.
+    return versions(), True
+
+
+_able: set[str] = set()
+"""Marks of the builds that this process, a worker, has been found able to work for."""
+
+
+def run_checked(
+    work: Callable[[Job], Result], here: dict[str, str], folder: Place, mark: Place, job: Job
+) -> Result:
+    """Run by a worker: do a job, the first of a build only if this worker is able to.
+
+    Args:
+        work: what is done with the job.
+        here: the versions of the machine that builds.
+        folder: where the set is written.
+        mark: what the worker has to see there.
+        job: what to do.
+
+    Raises:
+        UsageError: other versions than the building machine's, or the folder is out of reach.
+    """
+    if str(mark) not in _able:
+        try:
+            answer: Any = look_around(mark)
+        except Exception as error:  # whatever it is, `_judge` says it
+            answer = error
+        _judge(f"on {platform.node()}", answer, here, folder)
+        _able.add(str(mark))
+    return work(job)
