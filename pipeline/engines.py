@@ -205,7 +205,7 @@ def _without_package(worker: str, error: ImportError) -> UsageError:
         worker,
         expected="a worker with this package",
         found=str(error),
-        next_step='pip install "textshards[build,dask]" where workers run, and start them in a folder that has it',
+        next_step='pip install "textshards[build,dask]" there, and start workers in a folder that has it',
     )
 
 

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 from encoded_sets import MadeSet, load_shards, rewrite, rewrite_shard
 
+from formats.errors import DamageError
 from formats.fingerprint import digest
 from formats.manifest import Quarantined
 from formats.manifest_files import read_set_manifest
 from formats.set_checks import verify_set
+from formats.shards import ShardSet
 
 
 def test_source_part_of_other_samples(fresh: Callable[..., MadeSet]) -> None:
@@ -37,8 +39,22 @@ def test_entry_at_odds_with_its_shard(
     first, second = read_set_manifest(folder).shards
     rewrite(folder, shards=[first.model_copy(update=fields), second])
     problems = verify_set(folder).problems
+    assert verify_set(folder, deep=True).problems == problems
     assert {problem.path for problem in problems} == {first.manifest.path}
     assert {problem.expected.rpartition(" ")[0] for problem in problems} == said
+
+
+def test_a_shard_of_another_split_than_its_entry(fresh: Callable[..., MadeSet]) -> None:
+    folder = fresh("tar").folder
+    first, _ = load_shards(folder)
+    rewrite_shard(folder, first.model_copy(update={"split": "val"}))
+    problems = verify_set(folder).problems
+    assert [problem.expected for problem in problems] == [f"split {first.split}"]
+    assert verify_set(folder, deep=True).problems == problems
+    with pytest.raises(DamageError) as caught:
+        ShardSet(folder)
+    assert caught.value.expected == f"split {first.split}, as the set's manifest says of shard {first.name}"
+    assert caught.value.found == "split val"
 
 
 def test_a_key_in_two_shards_and_a_sample_of_other_inputs(fresh: Callable[..., MadeSet]) -> None:
