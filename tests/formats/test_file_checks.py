@@ -49,7 +49,7 @@ def test_a_shard_of_another_split_than_its_entry(fresh: Callable[..., MadeSet]) 
     first, _ = load_shards(folder)
     rewrite_shard(folder, first.model_copy(update={"split": "val"}))
     problems = verify_set(folder).problems
-    assert [problem.expected for problem in problems] == [f"split {first.split}"]
+    assert f"split {first.split}" in [problem.expected for problem in problems]
     assert verify_set(folder, deep=True).problems == problems
     with pytest.raises(DamageError) as caught:
         ShardSet(folder)
