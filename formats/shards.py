@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import accumulate, chain
 from math import prod
 from pathlib import Path
@@ -23,7 +23,7 @@ from formats.codecs import (
 )
 from formats.errors import DamageError, UsageError
 from formats.manifest import REPAIR, SetManifest, ShardManifest
-from formats.places import Place, RemotePath
+from formats.places import Place, RemotePath, place
 from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps, sample_key
 from formats.shard_index import ShardIndex
@@ -40,11 +40,13 @@ class ShardSet:
     Samples are counted in the order of the manifest (shards by name, keys within): pages as they are first,
     then with `variants` their distorted variants, so that a page has the same number with and without.
     Opening checks the set's manifest, every shard's manifest against it, and every file's size; each member's
-    bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
+    bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted. A set
+    is a sequence of its samples: ``len(opened)``, ``opened[0]``, ``for sample in opened``.
 
     Args:
-        folder: the set's folder, or its prefix in object storage; there, sizes show when objects are read.
-        splits: the splits to read (default: all).
+        folder: the set's folder, or its prefix in object storage, as a path or as text; in storage, sizes
+            show when objects are read.
+        splits: the splits to read, or the name of the only one (default: all).
         names: the shards to open, by name (default: all of those splits).
         variants: whether variants are opened too; without, a set is its pages as they are.
         read: reads bytes of a shard's file: path, size, offset.
@@ -57,15 +59,16 @@ class ShardSet:
 
     def __init__(
         self,
-        folder: Place,
-        splits: Sequence[str] | None = None,
+        folder: Place | str,
+        splits: Sequence[str] | str | None = None,
         *,
         names: Container[str] | None = None,
         variants: bool = False,
         read: ReadRange | None = None,
     ) -> None:
-        self.folder, self.read = folder, read or _read_range
-        opened = OpenedManifests(folder)
+        self.folder, self.read = place(folder), read or _read_range
+        splits = (splits,) if isinstance(splits, str) else splits
+        opened = OpenedManifests(self.folder)
         self.manifest: SetManifest = opened.manifest
         self.settings = self.manifest.settings
         self.canvas = self.settings.geometry.canvas
@@ -78,7 +81,7 @@ class ShardSet:
             if split not in self.manifest.splits:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
                 raise UsageError(
-                    f"split {split!r} of {folder}",
+                    f"split {split!r} of {self.folder}",
                     expected=f"one of: {known}",
                     next_step="name one of these, or build the set with that split (source.splits)",
                 )
@@ -105,6 +108,14 @@ class ShardSet:
 
     def __len__(self) -> int:
         return self._starts[-1]
+
+    def __getitem__(self, number: int) -> Sample:
+        """Decode the sample of that number; from the end where it is negative. Raises what `sample` does."""
+        return self.sample(number + len(self) if number < 0 else number)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Decode the samples, one after the other."""
+        return map(self.sample, range(len(self)))
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -181,11 +192,16 @@ class ShardSet:
 
         Args:
             number: the sample.
-            out_HWC: where it goes.
+            out_HWC: where it goes: uint8, C-contiguous, of that shape; or (H, W, 4) for a JPEG, see
+                `formats.codecs.decode_image`.
             seen: the page has been checked before: a raw one is not compared with its CRC-32C again, which
                 takes as long as to read it.
+
+        Raises:
+            DamageError: the page is not what was written.
+            ValueError: `out_HWC` is another array than that.
         """
-        out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
+        out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else self._room(out_HWC)
         if self.encoding.image == "raw" and self._read_raw(number, out_HWC, seen=seen):
             return out_HWC
         payload = self.member(number, "image")
@@ -193,6 +209,20 @@ class ShardSet:
             decode_image(payload, self.encoding, out_HWC)
         except DamageError as error:
             raise self._named(error, number) from None
+        return out_HWC
+
+    def _room(self, out_HWC: Bytes) -> Bytes:
+        """Return an array that a page can be decoded into; into another its bytes would go astray, unseen."""
+        channels = (3, 4) if self.encoding.image == "jpeg" else (3,)
+        if (
+            out_HWC.shape not in [(*self.canvas, count) for count in channels]
+            or out_HWC.dtype != np.uint8
+            or not (out_HWC.flags.c_contiguous and out_HWC.flags.writeable)
+        ):
+            raise ValueError(
+                f"expected a writable, C-contiguous uint8 array of shape {(*self.canvas, 3)} for the page, "
+                f"found {out_HWC.dtype} of shape {out_HWC.shape} and strides {out_HWC.strides}"
+            )
         return out_HWC
 
     def _read_raw(self, number: int, out_HWC: Bytes, *, seen: bool) -> bool:
@@ -242,10 +272,19 @@ class ShardSet:
 
     def meta(self, number: int) -> Meta:
         """Decode a sample's meta data."""
-        return decode_meta(self.member(number, "meta"))
+        payload = self.member(number, "meta")
+        try:
+            return decode_meta(payload)
+        except DamageError as error:
+            raise self._named(error, number) from None
 
     def sample(self, number: int) -> Sample:
-        """Decode a whole sample."""
+        """Decode a whole sample.
+
+        Raises:
+            IndexError: the set has no such number.
+            DamageError: it is not what was written.
+        """
         return Sample(self.image(number), self.maps(number), self.meta(number))
 
 
