@@ -33,15 +33,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.levels import offset_level
-from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
+from formats.sample import STATUSES, Bytes, DistanceMaps, Points, TargetMaps
 from formats.spec import TargetsSpec
 from pipeline.kernels.distance import LANES, TILE, draw
 from pipeline.kernels.measure import DEGENERATE, NOT_FINITE, SELF_CROSSING, measure
 
 RENDERER_VERSION = 1
-"""Part of the fingerprint: moves with every change of a byte that `render` gives."""
+"""Part of the fingerprint: moves with every change of this package that changes a byte stored of a source.
 
-STATUSES = ("care", "dont_care", "too_small", "empty_shrink", "degenerate", "self_crossing", "outside")
+Those are what `render` gives, and as much the page's pixels (images.py, geometry.py), where it lies
+(`formats.placement`) and its cleaned polygons (polygons.py); a test in tests/pipeline/test_page.py holds what
+this version stores. The same goes for what distortion.py makes of a variant. Versions of OpenCV, libjpeg and
+GEOS are in no fingerprint, though they have their part in decoded and resized pixels and in crossings.
+"""
 
 _PROBLEMS = {"degenerate": DEGENERATE, "self_crossing": SELF_CROSSING}
 
