@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import accumulate, chain
 from math import prod
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,9 +24,10 @@ from formats.manifest import REPAIR, SetManifest, ShardManifest
 from formats.places import Place, RemotePath, place
 from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps, sample_key
+from formats.shard_files import check_size, read_into, read_range
 from formats.shard_index import ShardIndex
 from formats.spec import EncodingSpec
-from formats.storage import checked, inside, missing_file
+from formats.storage import checked, inside
 
 ReadRange = Callable[[Place, int, int], bytes]
 """Returns bytes of a file: its path, how many, from which on."""
@@ -66,7 +65,7 @@ class ShardSet:
         variants: bool = False,
         read: ReadRange | None = None,
     ) -> None:
-        self.folder, self.read = place(folder), read or _read_range
+        self.folder, self.read = place(folder), read or read_range
         splits = (splits,) if isinstance(splits, str) else splits
         opened = OpenedManifests(self.folder)
         self.manifest: SetManifest = opened.manifest
@@ -103,7 +102,7 @@ class ShardSet:
             )
         if not isinstance(self.folder, RemotePath):
             for file in manifest.files:
-                _check_size(inside(self.folder, file.path), file.bytes)
+                check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
@@ -231,7 +230,7 @@ class ShardSet:
         column = shard.columns["image"]
         if isinstance(column.path, RemotePath) or int(column.size[row]) != out_HWC.nbytes:
             return False
-        found = _read_into(column.path, _flat(out_HWC), int(column.offset[row]))
+        found = read_into(column.path, _flat(out_HWC), int(column.offset[row]))
         if not seen or found != out_HWC.nbytes:
             told = f"image of {shard.keys[row]} in {column.path}"
             checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
@@ -336,46 +335,3 @@ def cut_planes(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, 
         planes[name] = content[start : start + size].reshape(shapes[name])
         start += size
     return planes
-
-
-def _read_range(path: Place, size: int, offset: int) -> bytes:
-    if isinstance(path, RemotePath):
-        try:
-            return path.read_range(offset, size)
-        except FileNotFoundError as error:
-            raise missing_file(path, error) from None
-    # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            return os.pread(descriptor, size, offset)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise missing_file(path, error) from None
-
-
-def _read_into(path: Path, out: memoryview, offset: int) -> int:
-    """Fill `out` from a place of a file; return the number of bytes found there."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            return os.preadv(descriptor, [out], offset)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise missing_file(path, error) from None
-
-
-def _check_size(path: Path, size: int) -> None:
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise missing_file(path, error) from None
-    if found != size:
-        raise DamageError(
-            str(path),
-            expected=f"{size} bytes as recorded in the shard's manifest",
-            found=f"{found} bytes",
-            next_step=REPAIR,
-        )

