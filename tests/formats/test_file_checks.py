@@ -9,6 +9,7 @@ import pytest
 from encoded_sets import MadeSet, load_shards, rewrite, rewrite_shard
 
 from formats.errors import DamageError
+from formats.file_checks import check_manifests
 from formats.fingerprint import digest
 from formats.manifest import Quarantined
 from formats.manifest_files import read_set_manifest
@@ -80,6 +81,20 @@ def test_a_quarantined_sample_that_the_set_does_not_list(fresh: Callable[..., Ma
     rewrite(folder, quarantined=[lost])
     assert verify_set(folder).problems == ()
     assert second.quarantined == []
+
+
+def test_quarantined_samples_are_not_compared_each_with_each(
+    fresh: Callable[..., MadeSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fresh("tar").folder
+    shard = load_shards(folder)[0]
+    rows = [Quarantined(key=f"{n:02}.jpg", split=shard.split, reason="-", where="-") for n in range(50)]
+    rewrite_shard(folder, shard.model_copy(update={"quarantined": rows}))
+    manifest, loaded = rewrite(folder, quarantined=rows), {s.name: s for s in load_shards(folder)}
+    compared, equal = [], Quarantined.__eq__
+    monkeypatch.setattr(Quarantined, "__eq__", lambda *pair: compared.append(1) or equal(*pair))
+    assert not [problem for problem in check_manifests(folder, manifest, loaded) if problem.key]
+    assert len(compared) <= 2 * len(rows)
 
 
 def test_members_that_the_encoding_does_not_have(fresh: Callable[..., MadeSet]) -> None:
