@@ -211,15 +211,21 @@ def decode_meta(payload: Payload) -> Meta:
         record = json.loads(bytes(payload))
         height, width = record["source_size"]
         return Meta(
-            key=record["key"],
-            split=record["split"],
+            key=_string(record["key"]),
+            split=_string(record["split"]),
             source_size=(int(height), int(width)),
             to_canvas_23=np.array(record["to_canvas"], np.float64).reshape(2, 3),
             texts=tuple(_text_of(text) for text in record["texts"]),
             variant=_variant_of(record["variant"]) if "variant" in record else None,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise DamageError("meta", expected="a page's JSON record", found=repr(error)) from None
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.60} is no string")
+    return value
 
 
 def _variant_of(record: dict[str, Any]) -> Variant:
@@ -236,6 +242,6 @@ def _text_of(record: dict[str, Any]) -> Text:
     return Text(
         polygon_V2=np.array(record["polygon"], np.float64).reshape(-1, 2),
         source_V2=np.array(record["source"], np.float64).reshape(-1, 2),
-        status=record["status"],
-        text=record.get("text"),
+        status=_string(record["status"]),
+        text=_string(record["text"]) if "text" in record else None,
     )

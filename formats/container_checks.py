@@ -9,12 +9,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from formats.codecs import plane_shapes
 from formats.manifest import SetSettings, ShardManifest
 from formats.problems import Problem
 from formats.storage import crc32c, inside
 from formats.tar_shard import IMAGE_SUFFIX, member_name
-
-ABSENT = (1 << 64) - 1
 
 
 def check_container(folder: Path, shard: ShardManifest, settings: SetSettings) -> Iterator[Problem]:
@@ -53,6 +52,10 @@ def _check_tar(path: Path, name: str, shard: ShardManifest, settings: SetSetting
 def _check_zarr(folder: Path, shard: ShardManifest, settings: SetSettings) -> Iterator[Problem]:
     import zarr  # a quarter of a second
 
+    from formats.zarr_shard import ABSENT
+
+    canvas = settings.geometry.canvas
+    shapes = {"image": canvas, **plane_shapes(canvas, settings.encoding)}
     root = shard.files[0].path.partition(".zarr/")[0] + ".zarr"
     group: Any = zarr.open_group(inside(folder, root), mode="r")
     keys = shard.samples.keys
@@ -67,18 +70,13 @@ def _check_zarr(folder: Path, shard: ShardManifest, settings: SetSettings) -> It
             if [(a, b - a) for a, b in pairwise(starts)] != rows:
                 yield Problem("inconsistent", path, None, f"{name}_offsets as in the index", "others")
             continue
-        if array.shape[:3] != (len(keys), *_plane_shape(array.shape, settings)):
+        if array.shape[:3] != (len(keys), *shapes[name]):
             yield Problem("inconsistent", path, None, f"an array of {len(keys)} samples", str(array.shape))
         found = _chunk_index(inside(folder, path).read_bytes(), len(keys))
         for key, start, size, there in zip(keys, member.offset, member.bytes, found, strict=True):
             wanted = (start, size) if size else (ABSENT, ABSENT)
             if wanted != there:
                 yield Problem("inconsistent", path, key, f"offset, size {wanted}", str(there))
-
-
-def _plane_shape(shape: tuple[int, ...], settings: SetSettings) -> tuple[int, int]:
-    H, W = settings.geometry.canvas
-    return (H, W // 8) if shape[2] == W // 8 else (H, W)
 
 
 def _chunk_index(data: bytes, chunks: int) -> list[tuple[int, int]]:

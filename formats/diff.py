@@ -118,6 +118,8 @@ def load_place(place: str, scratch: Path) -> LoadedSet:
     if not place.startswith(("http://", "https://")):
         return _load_stored(place)
     remote = RemoteSet(place, scratch)
+    if remote.manifest != SET_MANIFEST:  # a copy by itself, as on a disk: no shards are looked for beside it
+        return load_set(scratch / remote.manifest)
     return LoadedSet(read_set_manifest(scratch), scratch, read_provenance(scratch), remote)
 
 

@@ -26,7 +26,7 @@ from formats.manifest import (
     source_part,
     variant_inputs,
 )
-from formats.manifest_files import load_shard_manifest
+from formats.manifest_files import at_odds, load_shard_manifest
 from formats.places import Place, RemotePath
 from formats.problems import Problem
 from formats.remote_set import REQUESTS, read_each
@@ -165,8 +165,8 @@ def check_manifests(
         if count > 1:
             yield Problem("inconsistent", SET_MANIFEST, key, "every key once", f"in {count} shards")
     quarantined = [row for shard in shards.values() for row in shard.quarantined]
-    lost = [row for row in quarantined if row not in manifest.quarantined]
-    for row in lost:
+    listed = set(manifest.quarantined)
+    for row in (row for row in quarantined if row not in listed):
         yield Problem("inconsistent", SET_MANIFEST, row.key, "every quarantined sample", "not listed")
     if not quarantined and source_part(shards.values()) != manifest.parts["source"]:
         expected = f"part source {manifest.parts['source'][:27]}..."
@@ -175,12 +175,7 @@ def check_manifests(
 
 
 def _check_entry(manifest: SetManifest, entry: ShardEntry, shard: ShardManifest) -> Iterator[Problem]:
-    told = {
-        "name": (entry.name, shard.name),
-        "split": (entry.split, shard.split),
-        "variant": (entry.variant, shard.variant),
-        "inputs": (entry.inputs, shard.inputs),
-        "samples": (entry.samples, len(shard.samples.keys)),
+    told = at_odds(entry, shard) | {
         "quarantined": (entry.quarantined, len(shard.quarantined)),
         "bytes": (entry.bytes, sum(file.bytes for file in shard.files)),
     }

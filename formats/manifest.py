@@ -186,7 +186,7 @@ class ShardEntry(VariantRecord):
 
 
 class SetSettings(Record):
-    """What decides the stored bytes, besides the sources."""
+    """What decides the stored bytes and what they mean, besides the sources."""
 
     geometry: GeometrySpec
     targets: TargetsSpec

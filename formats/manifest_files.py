@@ -148,12 +148,23 @@ def check_shard_manifest(data: bytes, entry: ShardEntry, name: str) -> ShardMani
             next_step=REPAIR,
         )
     shard = load_shard_manifest(data, name)
-    told = (entry.name, entry.split, entry.variant, entry.inputs, entry.samples)
-    if told != (shard.name, shard.split, shard.variant, shard.inputs, len(shard.samples.keys)):
+    for field, (expected, found) in at_odds(entry, shard).items():
         raise DamageError(
             name,
-            expected=f"shard {entry.name} of {entry.samples} samples, as the set's manifest says",
-            found=f"shard {shard.name} of {len(shard.samples.keys)} samples",
+            expected=f"{field} {expected}, as the set's manifest says of shard {entry.name}",
+            found=f"{field} {found}",
             next_step=REPAIR,
         )
     return shard
+
+
+def at_odds(entry: ShardEntry, shard: ShardManifest) -> dict[str, tuple[object, object]]:
+    """Return the fields in which a shard is another than its entry means, each with what both say."""
+    told: dict[str, tuple[object, object]] = {
+        "name": (entry.name, shard.name),
+        "split": (entry.split, shard.split),
+        "variant": (entry.variant, shard.variant),
+        "inputs": (entry.inputs, shard.inputs),
+        "samples": (entry.samples, len(shard.samples.keys)),
+    }
+    return {field: pair for field, pair in told.items() if pair[0] != pair[1]}

@@ -13,7 +13,8 @@ from PIL import Image
 from formats.drawing import Layers, draw_polygons, faded, overlay_maps
 from formats.lettering import Entry, legend, strip
 from formats.palette import BAND, BLACK, FAINT_INK, IGNORED, PROB, TEXT
-from formats.sample import Bytes, Points, Sample, TargetMaps
+from formats.placement import page_box
+from formats.sample import Bytes, Meta, Points, Sample, TargetMaps, sample_key
 from formats.sheet import (
     GAP,
     comparison_strip,
@@ -35,6 +36,7 @@ __all__ = [
     "draw_texts",
     "faded",
     "overlay_maps",
+    "page_view",
     "sample_figure",
     "save_png",
     "side_by_side",
@@ -160,7 +162,7 @@ def sample_figure(sample: Sample, stored_ratio: float, ratio: float | None = Non
         ValueError: the ratio cannot be read from the set.
     """
     maps = sample.maps.target_maps(stored_ratio, ratio)
-    whole = _page_view(sample)
+    whole = page_view(sample, PANEL_HEIGHT, PANEL_WIDTH)
     detail = _detail_view(sample, whole)
     panels = _panels(sample, maps, whole, width=2.0)
     panels = [draw_polygons(panel, [whole.points(detail.corners_42)], BLACK, 1.5) for panel in panels]
@@ -171,7 +173,7 @@ def sample_figure(sample: Sample, stored_ratio: float, ratio: float | None = Non
     size = round(width / 74)
     captions = side_by_side([strip(caption, column, size) for caption in PANELS])
     heading = [
-        strip(sample.meta.key, width, round(1.5 * size)),
+        strip(_name(sample.meta), width, round(1.5 * size)),
         strip(_facts(sample), width, size, FAINT_INK),
     ]
     figure_HWC = stack([*heading, stack([captions, rows[0]]), rows[1], legend(LEGEND, width, size)], gap=GAP)
@@ -189,16 +191,11 @@ def _canvas_view(sample: Sample) -> View:
     return View(0, 0, height, width, 1.0)
 
 
-def _page_view(sample: Sample) -> View:
-    """Return the view of all of the page that lies on the canvas, as large as a panel may be."""
-    height, width = sample.meta.source_size
-    ends_22 = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
-    matrix_23 = sample.meta.to_canvas_23
-    seen_22 = ends_22 @ matrix_23[:, :2].T + matrix_23[:, 2] + 0.5
-    limit = np.array(sample.image_HWC.shape[1::-1])
-    left, top = np.clip(np.floor(seen_22.min(axis=0)), 0, limit - 1).astype(int).tolist()
-    right, bottom = np.clip(np.ceil(seen_22.max(axis=0)), (left + 1, top + 1), limit).astype(int).tolist()
-    scale = min(PANEL_HEIGHT / (bottom - top), PANEL_WIDTH / (right - left))
+def page_view(sample: Sample, height: int, width: int) -> View:
+    """Return the view of what `page_box` gives of a sample, as large as fits into a height and a width."""
+    H, W = sample.image_HWC.shape[:2]
+    left, top, right, bottom = page_box(sample.meta, (H, W))
+    scale = min(height / (bottom - top), width / (right - left))
     return View(top, left, bottom - top, right - left, scale)
 
 
@@ -220,6 +217,10 @@ def _detail_view(sample: Sample, whole: View) -> View:
 
     views = [about(centre_2) for centre_2 in (*centres, (low + high + (width, height)) / 2)]
     return max(views, key=lambda view: float(weights_N @ view.holds(corners_N2)))
+
+
+def _name(meta: Meta) -> str:
+    return sample_key(meta.key, meta.variant.number if meta.variant else 0)
 
 
 def _facts(sample: Sample) -> str:

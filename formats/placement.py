@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from formats.sample import Bytes, Points, inverse
+from formats.sample import Bytes, Meta, Points, inverse
 from formats.spec import GeometrySpec
 
 
@@ -56,6 +56,23 @@ def place(source: tuple[int, int], geometry: GeometrySpec) -> Placement:
     centered = geometry.position == "center"
     top, left = (space // 2 if centered else 0 for space in room)
     return Placement(source, resized, (top, left))
+
+
+def page_box(meta: Meta, canvas: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of the page on a canvas (height, width), in pixels, without padding.
+
+    A page ends between pixels, see `Placement`: what is rounded here is the matrix's own rounding alone. Of
+    a variant it is the whole canvas, on which its page was moved once more.
+    """
+    H, W = canvas
+    if meta.variant is not None:
+        return 0, 0, W, H
+    height, width = meta.source_size
+    ends_22 = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
+    seen_22 = ends_22 @ meta.to_canvas_23[:, :2].T + meta.to_canvas_23[:, 2] + 0.5
+    left, top = np.rint(seen_22.min(axis=0)).clip(0, (W - 1, H - 1)).astype(int).tolist()
+    right, bottom = np.rint(seen_22.max(axis=0)).clip((left + 1, top + 1), (W, H)).astype(int).tolist()
+    return left, top, right, bottom
 
 
 def filter_of(placement: Placement, geometry: GeometrySpec) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from urllib.request import urlopen
 
 from formats.errors import SetError
@@ -30,11 +30,16 @@ class RemoteSet:
     """
 
     def __init__(self, url: str, scratch: Path) -> None:
-        self.base = url.removesuffix(SET_MANIFEST).rstrip("/")
+        folder, _, last = url.rpartition("/")
+        named = last.endswith(".json")
+        self.base = folder if named else url.rstrip("/")
+        self.manifest = unquote(last) if named else SET_MANIFEST
+        """The name of the set's manifest."""
         self.folder = scratch
-        self.fetch(SET_MANIFEST)
-        with suppress(SetError):  # a set without provenance is complete
-            self.fetch(PROVENANCE)
+        self.fetch(self.manifest)
+        if self.manifest == SET_MANIFEST:
+            with suppress(SetError):  # a set without provenance is complete
+                self.fetch(PROVENANCE)
 
     def fetch(self, name: str) -> None:
         """Fetch a file by its path in the set's folder, unless it was fetched before.

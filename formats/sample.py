@@ -146,6 +146,11 @@ class Variant:
     jpeg: int | None
 
 
+def sample_key(page: str, variant: int) -> str:
+    """Return what a sample is called: its page's key, and that of a variant as in ``train/a.jpg#v2``."""
+    return f"{page}#v{variant}" if variant else page
+
+
 @dataclass(frozen=True)
 class Meta:
     """What evaluation and pictures need of a page.

@@ -14,8 +14,8 @@ from formats.commands import progress
 from formats.container_checks import check_container
 from formats.errors import DamageError, SetError
 from formats.file_checks import check_files, check_manifests, extra_files, load_shards
-from formats.manifest import SET_MANIFEST, FileRecord, SetManifest, SetSettings, ShardManifest
-from formats.manifest_files import read_set_manifest
+from formats.manifest import SET_MANIFEST, FileRecord, SetManifest, ShardManifest
+from formats.manifest_files import at_odds, read_set_manifest
 from formats.places import Place, RemotePath
 from formats.problems import Problem, VerifyReport, sort_problems
 from formats.sample_checks import check_sample
@@ -63,7 +63,7 @@ def _look(
         damage = check_files(folder, files, shown)
     if not deep or not isinstance(folder, Path):
         return damage
-    return damage + _look_deep(folder, manifest.settings, shards, damage)
+    return damage + _look_deep(folder, manifest, shards, damage)
 
 
 def _look_deep_afar(
@@ -111,28 +111,33 @@ def _since(started: float) -> float:
 
 
 def _look_deep(
-    folder: Path, settings: SetSettings, shards: dict[str, ShardManifest], damage: list[Problem]
+    folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest], damage: list[Problem]
 ) -> list[Problem]:
     """Check the containers of undamaged shards, and every sample of those that can be opened.
 
-    Those are the shards whose files all have their size, and whose manifests index what the encoding stores.
+    Those are the shards whose files all have their size, and whose manifests are those that their entries
+    mean, with an index of what the encoding stores.
     """
+    settings = manifest.settings
     changed = {problem.path for problem in damage}
     problems: list[Problem] = []
     for shard in shards.values():
         if changed.isdisjoint(file.path for file in shard.files):
             problems += check_container(folder, shard, settings)
     members = {*member_names(settings.geometry.canvas, settings.encoding)}
-    sized = {
+    entries = {entry.name: entry for entry in manifest.shards}
+    whole = {
         name: shard
         for name, shard in shards.items()
-        if set(shard.samples.members) == members and all(_has_size(folder, file) for file in shard.files)
+        if set(shard.samples.members) == members
+        and not at_odds(entries[name], shard)
+        and all(_has_size(folder, file) for file in shard.files)
     }
-    opened = ShardSet(folder, names=sized, variants=True)
+    opened = ShardSet(folder, names=whole, variants=True)
 
     def check(numbers: range) -> list[Problem]:
         names = (opened.locate(number)[0].name for number in numbers)
-        found = (check_sample(opened, n, sized[name]) for n, name in zip(numbers, names, strict=True))
+        found = (check_sample(opened, n, whole[name]) for n, name in zip(numbers, names, strict=True))
         return [problem for problems in found for problem in problems]
 
     count = len(opened)

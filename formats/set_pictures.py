@@ -12,7 +12,7 @@ import numpy as np
 
 from formats.errors import UsageError
 from formats.lettering import legend
-from formats.picture import LEGEND, Layers, View, contact_sheet, draw_texts, sample_figure, stack
+from formats.picture import LEGEND, Layers, contact_sheet, draw_texts, page_view, sample_figure, stack
 from formats.sample import Bytes, Sample, Variant
 from formats.shards import ShardSet
 from formats.sheet import GAP, framed
@@ -75,7 +75,7 @@ def facts_of(opened: ShardSet, number: int) -> str:
         "texts": ", ".join(f"{count} {status}" for status, count in sorted(texts.items())) or "none",
         "bytes": ", ".join(f"{name} {size}" for name, size in sizes.items()),
     }
-    return "\n".join([meta.key, *(f"  {name:<8} {row}" for name, row in rows.items())])
+    return "\n".join([opened.key(number), *(f"  {name:<8} {row}" for name, row in rows.items())])
 
 
 def _distortion(variant: Variant) -> str:
@@ -123,19 +123,5 @@ def sheet_of(opened: ShardSet, numbers: Sequence[int], columns: int) -> Bytes:
 
 def _tile(sample: Sample, stored_ratio: float) -> Bytes:
     maps = sample.maps.target_maps(stored_ratio)
-    view = _page_view(sample)
+    view = page_view(sample, TILE, TILE)
     return draw_texts(view.overlay(sample.image_HWC, maps, Layers()), sample, view, width=1.0)
-
-
-def _page_view(sample: Sample) -> View:
-    """Return the part of the canvas that the page covers, without padding."""
-    height, width = sample.meta.source_size
-    H, W = sample.image_HWC.shape[:2]
-    if sample.meta.variant is not None:
-        return View(0, 0, H, W, TILE / max(H, W))
-    matrix_23 = sample.meta.to_canvas_23
-    ends_22 = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
-    seen_22 = ends_22 @ matrix_23[:, :2].T + matrix_23[:, 2] + 0.5
-    left, top = np.rint(seen_22.min(0)).clip(0, (W - 1, H - 1)).astype(int).tolist()
-    right, bottom = np.rint(seen_22.max(0)).clip((left + 1, top + 1), (W, H)).astype(int).tolist()
-    return View(top, left, bottom - top, right - left, TILE / max(bottom - top, right - left))

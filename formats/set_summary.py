@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from formats.manifest import SetManifest
+from formats.manifest import SampleTable, SetManifest
 from formats.places import Place
 from formats.remote_set import OpenedManifests
 
@@ -94,6 +94,14 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {name}" for name, count in sorted(counts.items()))
 
 
+def stored_bytes(table: SampleTable) -> Counter[str]:
+    """Return how many bytes a shard's samples take by what they hold: "image", "maps", "meta"."""
+    counts: Counter[str] = Counter()
+    for name, member in table.members.items():
+        counts[name if name in ("image", "meta") else "maps"] += sum(member.bytes)
+    return counts
+
+
 def summarize(folder: Place) -> SetSummary:
     """Add up what a set's manifests say.
 
@@ -108,7 +116,6 @@ def summarize(folder: Place) -> SetSummary:
         table = shard.samples
         if not shard.variant:
             texts.update({status: sum(column) for status, column in table.texts.items()})
-        for name, member in table.members.items():
-            members[name if name in ("image", "meta") else "maps"] += sum(member.bytes)
+        members.update(stored_bytes(table))
     size = sum(entry.bytes for entry in manifest.shards)
     return SetSummary(str(folder), manifest, dict(sorted(texts.items())), dict(members), size)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from itertools import accumulate, chain
 from math import prod
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,12 +21,13 @@ from formats.codecs import (
 )
 from formats.errors import DamageError, UsageError
 from formats.manifest import REPAIR, SetManifest, ShardManifest
-from formats.places import Place, RemotePath
+from formats.places import Place, RemotePath, place
 from formats.remote_set import OpenedManifests
-from formats.sample import Bytes, Meta, Sample, StoredMaps
+from formats.sample import Bytes, Meta, Sample, StoredMaps, sample_key
+from formats.shard_files import check_size, read_into, read_range
 from formats.shard_index import ShardIndex
 from formats.spec import EncodingSpec
-from formats.storage import checked, inside, missing_file
+from formats.storage import checked, inside
 
 ReadRange = Callable[[Place, int, int], bytes]
 """Returns bytes of a file: its path, how many, from which on."""
@@ -40,11 +39,13 @@ class ShardSet:
     Samples are counted in the order of the manifest (shards by name, keys within): pages as they are first,
     then with `variants` their distorted variants, so that a page has the same number with and without.
     Opening checks the set's manifest, every shard's manifest against it, and every file's size; each member's
-    bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted.
+    bytes are checked against their CRC-32C at each read. Nothing is rendered, skipped or substituted. A set
+    is a sequence of its samples: ``len(opened)``, ``opened[0]``, ``for sample in opened``.
 
     Args:
-        folder: the set's folder, or its prefix in object storage; there, sizes show when objects are read.
-        splits: the splits to read (default: all).
+        folder: the set's folder, or its prefix in object storage, as a path or as text; in storage, sizes
+            show when objects are read.
+        splits: the splits to read, or the name of the only one (default: all).
         names: the shards to open, by name (default: all of those splits).
         variants: whether variants are opened too; without, a set is its pages as they are.
         read: reads bytes of a shard's file: path, size, offset.
@@ -58,16 +59,17 @@ class ShardSet:
 
     def __init__(
         self,
-        folder: Place,
-        splits: Sequence[str] | None = None,
+        folder: Place | str,
+        splits: Sequence[str] | str | None = None,
         *,
         names: Container[str] | None = None,
         variants: bool = False,
         read: ReadRange | None = None,
         again: ReadRange | None = None,
     ) -> None:
-        self.folder, self.read, self._again = folder, read or _read_range, again
-        opened = OpenedManifests(folder)
+        self.folder, self.read, self._again = place(folder), read or read_range, again
+        splits = (splits,) if isinstance(splits, str) else splits
+        opened = OpenedManifests(self.folder)
         self.manifest: SetManifest = opened.manifest
         self.settings = self.manifest.settings
         self.canvas = self.settings.geometry.canvas
@@ -80,7 +82,7 @@ class ShardSet:
             if split not in self.manifest.splits:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
                 raise UsageError(
-                    f"split {split!r} of {folder}",
+                    f"split {split!r} of {self.folder}",
                     expected=f"one of: {known}",
                     next_step="name one of these, or build the set with that split (source.splits)",
                 )
@@ -102,11 +104,19 @@ class ShardSet:
             )
         if not isinstance(self.folder, RemotePath):
             for file in manifest.files:
-                _check_size(inside(self.folder, file.path), file.bytes)
+                check_size(inside(self.folder, file.path), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
         return self._starts[-1]
+
+    def __getitem__(self, number: int) -> Sample:
+        """Decode the sample of that number; from the end where it is negative. Raises what `sample` does."""
+        return self.sample(number + len(self) if number < 0 else number)
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Decode the samples, one after the other."""
+        return map(self.sample, range(len(self)))
 
     @property
     def starts(self) -> NDArray[np.int64]:
@@ -123,7 +133,7 @@ class ShardSet:
     def key(self, number: int) -> str:
         """Return a sample's key; of a variant with its number, as in ``train/a.jpg#v2``."""
         shard, row = self.locate(number)
-        return f"{shard.keys[row]}#v{shard.variant}" if shard.variant else shard.keys[row]
+        return sample_key(shard.keys[row], shard.variant)
 
     def find(self, key: str) -> int | None:
         """Return the number of the sample of that key, see `key`; None where the set has none."""
@@ -189,11 +199,16 @@ class ShardSet:
 
         Args:
             number: the sample.
-            out_HWC: where it goes.
+            out_HWC: where it goes: uint8, C-contiguous, of that shape; or (H, W, 4) for a JPEG, see
+                `formats.codecs.decode_image`.
             seen: the page has been checked before: a raw one is not compared with its CRC-32C again, which
                 takes as long as to read it.
+
+        Raises:
+            DamageError: the page is not what was written.
+            ValueError: `out_HWC` is another array than that.
         """
-        out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else out_HWC
+        out_HWC = np.empty((*self.canvas, 3), np.uint8) if out_HWC is None else self._room(out_HWC)
         if self.encoding.image == "raw" and self._read_raw(number, out_HWC, seen=seen):
             return out_HWC
         payload = self.member(number, "image")
@@ -203,13 +218,27 @@ class ShardSet:
             raise self._named(error, number) from None
         return out_HWC
 
+    def _room(self, out_HWC: Bytes) -> Bytes:
+        """Return an array that a page can be decoded into; into another its bytes would go astray, unseen."""
+        channels = (3, 4) if self.encoding.image == "jpeg" else (3,)
+        if (
+            out_HWC.shape not in [(*self.canvas, count) for count in channels]
+            or out_HWC.dtype != np.uint8
+            or not (out_HWC.flags.c_contiguous and out_HWC.flags.writeable)
+        ):
+            raise ValueError(
+                f"expected a writable, C-contiguous uint8 array of shape {(*self.canvas, 3)} for the page, "
+                f"found {out_HWC.dtype} of shape {out_HWC.shape} and strides {out_HWC.strides}"
+            )
+        return out_HWC
+
     def _read_raw(self, number: int, out_HWC: Bytes, *, seen: bool) -> bool:
         """Read a raw page straight to where it goes, where it is of that size; return whether it was."""
         shard, row = self.locate(number)
         column = shard.columns["image"]
         if isinstance(column.path, RemotePath) or int(column.size[row]) != out_HWC.nbytes:
             return False
-        found = _read_into(column.path, _flat(out_HWC), int(column.offset[row]))
+        found = read_into(column.path, _flat(out_HWC), int(column.offset[row]))
         if not seen or found != out_HWC.nbytes:
             told = f"image of {shard.keys[row]} in {column.path}"
             checked(_flat(out_HWC).toreadonly()[:found], int(column.crc32c[row]), told)
@@ -250,10 +279,19 @@ class ShardSet:
 
     def meta(self, number: int) -> Meta:
         """Decode a sample's meta data."""
-        return decode_meta(self.member(number, "meta"))
+        payload = self.member(number, "meta")
+        try:
+            return decode_meta(payload)
+        except DamageError as error:
+            raise self._named(error, number) from None
 
     def sample(self, number: int) -> Sample:
-        """Decode a whole sample."""
+        """Decode a whole sample.
+
+        Raises:
+            IndexError: the set has no such number.
+            DamageError: it is not what was written.
+        """
         return Sample(self.image(number), self.maps(number), self.meta(number))
 
 
@@ -305,46 +343,3 @@ def cut_planes(content: Bytes, shapes: dict[str, tuple[int, int]]) -> dict[str, 
         planes[name] = content[start : start + size].reshape(shapes[name])
         start += size
     return planes
-
-
-def _read_range(path: Place, size: int, offset: int) -> bytes:
-    if isinstance(path, RemotePath):
-        try:
-            return path.read_range(offset, size)
-        except FileNotFoundError as error:
-            raise missing_file(path, error) from None
-    # Opened for each read: some microseconds, and no descriptor to share, to run out of, or to keep stale.
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            return os.pread(descriptor, size, offset)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise missing_file(path, error) from None
-
-
-def _read_into(path: Path, out: memoryview, offset: int) -> int:
-    """Fill `out` from a place of a file; return the number of bytes found there."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            return os.preadv(descriptor, [out], offset)
-        finally:
-            os.close(descriptor)
-    except OSError as error:
-        raise missing_file(path, error) from None
-
-
-def _check_size(path: Path, size: int) -> None:
-    try:
-        found = path.stat().st_size
-    except OSError as error:
-        raise missing_file(path, error) from None
-    if found != size:
-        raise DamageError(
-            str(path),
-            expected=f"{size} bytes as recorded in the shard's manifest",
-            found=f"{found} bytes",
-            next_step=REPAIR,
-        )

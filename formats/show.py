@@ -12,12 +12,15 @@ from formats.commands import PLACE, run_command, tell_error
 from formats.errors import SetError, StorageError, UsageError
 from formats.places import Place
 
+PAGES = 12
+"""On a sheet, where `--count` does not say."""
+
 
 @click.command("formats.show", context_settings={"max_content_width": 100})
 @click.argument("folder", metavar="DIR", type=PLACE)
 @click.argument("key", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="a PNG to write")
-@click.option("--count", type=click.IntRange(1, 400), default=12, show_default=True, help="pages on a sheet")
+@click.option("--count", type=click.IntRange(1, 400), show_default=str(PAGES), help="pages on a sheet")
 @click.option("--seed", type=int, help="take random pages, by this seed")
 @click.option("--split", help="of this split only")
 @click.option("--ratio", type=float, help="read a sample at this shrink ratio")
@@ -27,7 +30,7 @@ def main(
     folder: Place,
     key: str | None,
     out: Path | None,
-    count: int,
+    count: int | None,
     seed: int | None,
     split: str | None,
     ratio: float | None,
@@ -47,13 +50,28 @@ def main(
       python -m formats.show sets/sroie train/img/X51005230659.jpg --out page.png
       python -m formats.show sets/sroie train/img/X51005230659.jpg --variants --out variants.png
     """
+    of_set, of_page = (out is not None and alone for alone in (key is None, key is not None))
+    _check_use("--json", to_json, key is None and out is None, "neither KEY nor --out: it is of the summary")
+    _check_use("--split", split is not None, out is not None, "--out FILE.png")
+    _check_use("--variants", variants, out is not None, "--out FILE.png")
+    _check_use("--count", count is not None, of_set, "--out FILE.png and no KEY")
+    _check_use("--seed", seed is not None, of_set, "--out FILE.png and no KEY")
+    _check_use(
+        "--ratio", ratio is not None, of_page and not variants, "KEY, --out FILE.png and no --variants"
+    )
     try:
         if out is not None:
-            return _draw(folder, key, out, choice=(count, seed), split=split, ratio=ratio, variants=variants)
+            choice = (count or PAGES, seed)
+            return _draw(folder, key, out, choice=choice, split=split, ratio=ratio, variants=variants)
         return _tell(folder, to_json) if key is None else _tell_sample(folder, key)
     except (SetError, StorageError) as error:
         tell_error(error)
         return 2
+
+
+def _check_use(option: str, given: bool, of_use: bool, needs: str) -> None:
+    if given and not of_use:
+        raise UsageError(f"option {option}", expected=needs, next_step="leave it out, or see --help")
 
 
 def _tell(folder: Place, to_json: bool) -> int:

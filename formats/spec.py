@@ -1,7 +1,8 @@
-"""What decides the stored pixels, as frozen settings: geometry, targets, encoding, layout, variants.
+"""What decides what a set teaches, as frozen settings: geometry, targets, encoding, layout, variants.
 
-Each class is one section of a build configuration and one named part of the fingerprint. A field that cannot
-change a stored byte does not belong here.
+Each class is one section of a build configuration and one named part of the fingerprint. A field belongs here
+if it can change a stored byte, or what a stored byte means: `thresh_min` and `thresh_max` are the values that
+the threshold map's lowest and highest byte stand for, and change none themselves.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Section(BaseModel):
         return {name: value for name, value in values.items() if (name, value) not in self.later.items()}
 
     def without_effect(self) -> tuple[str, ...]:
-        """Name the fields that, as the others stand, change no stored byte."""
+        """Name the fields that, as the others stand, change neither a stored byte nor what one means."""
         return ()
 
 

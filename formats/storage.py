@@ -21,7 +21,7 @@ PARTIAL = ".partial"
 
 
 def partial_name(name: str) -> str:
-    """Return what a file is called while it is written: of two machines that write it, each its own name."""
+    """Return what a file is called while it is written: of all that write it at once, each its own name."""
     return f"{name}.{secrets.token_hex(4)}{PARTIAL}"
 
 
@@ -35,7 +35,7 @@ def crc32c(data: bytes | memoryview) -> int:
 @contextmanager
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """Write a file beside its place and move it there when the block ends well; else nothing is left."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    partial = path.with_name(partial_name(path.name))
     try:
         with partial.open("wb") as file:
             yield file

@@ -120,7 +120,7 @@ def build(
         cache = StatCache(folder, paranoid=paranoid)
         plan = plan_set(config, cache)
         cache.save(forget=False)
-        rejected = [_quarantined(row) for row in plan.rejected]
+        rejected = plan.quarantined
         _check_quarantine(rejected, plan.samples + len(rejected), config, folder)
         standing = {} if force else standing_shards(folder, plan.shards, old, cache)
         started = time.monotonic()
@@ -190,14 +190,10 @@ def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[s
     return made
 
 
-def _quarantined(row: Rejected) -> Quarantined:
-    return Quarantined(key=row.key, split=row.split, reason=row.reason, where=row.where)
-
-
 def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
     splits: Counter[str] = Counter()
     # A page that cannot be used is met again in each of its variants: once is enough.
-    quarantined = {_quarantined(row) for row in plan.rejected}
+    quarantined = set(plan.quarantined)
     for shard in shards:
         splits[shard.entry.split] += 0 if shard.entry.variant else shard.entry.samples
         quarantined.update(shard.manifest.quarantined)

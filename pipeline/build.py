@@ -76,6 +76,10 @@ def main(
             expected="--config FILE and --out DIR",
             next_step="or --init DIR, which writes a configuration for a folder of labelled pages",
         )
+    if as_json and not only_check:
+        raise UsageError(
+            "option --json", expected="--check with it", next_step="leave it out, or add --check"
+        )
     from pipeline.assemble import build
     from pipeline.check import check
     from pipeline.config import load_config
@@ -89,6 +93,10 @@ def main(
     if strict:
         words.append("runtime.max_quarantined=0")
     config = load_config(config_path, words)
+    if scheduler and config.runtime.engine != "dask":
+        raise UsageError(
+            f"option --scheduler {scheduler}", expected="--engine dask with it, or runtime.engine: dask"
+        )
     if only_check:
         validity = check(config, folder, paranoid=paranoid)
         click.echo(json.dumps(validity.as_json(), indent=1) if as_json else validity.human_text())

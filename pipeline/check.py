@@ -133,14 +133,13 @@ def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:
 
 
 def _quarantined(plan: Plan, old: SetManifest, standing: Mapping[str, ShardEntry]) -> list[Quarantined]:
-    rows = [Quarantined(key=r.key, split=r.split, reason=r.reason, where=r.where) for r in plan.rejected]
     placed = {
         (shard.split, sample.record.key)
         for shard in plan.shards
         if shard.name in standing and not shard.variant
         for sample in shard.samples
     }
-    rows += [row for row in old.quarantined if (row.split, row.key) in placed]
+    rows = plan.quarantined + [row for row in old.quarantined if (row.split, row.key) in placed]
     return sorted(rows, key=lambda row: (row.split, row.key))
 
 

@@ -9,27 +9,23 @@ many workers, changes no byte of it.
 from __future__ import annotations
 
 import logging
-import platform
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, as_completed
-from contextlib import ExitStack, contextmanager, suppress
-from importlib import metadata
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from formats.errors import TextshardsError, UsageError
-from formats.places import Place, RemotePath
+from formats.places import Place
 from pipeline.config import RuntimeSettings
-from pipeline.render import RENDERER_VERSION
-from pipeline.workers import cores, keep_memory, prepare_thread, run_jobs
+from pipeline.worker_checks import judge, look_around, marked, run_checked, versions, without_package
+from pipeline.workers import cores, run_jobs
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 CONNECT_S = 15
 """Seconds that a scheduler may take to answer, and its first worker to come."""
-COMPARED = ("numpy", "opencv-python", "simplejpeg", "numcodecs", "distributed")
-"""Packages whose versions must be the same on every machine: they write bytes, or speak to each other."""
 
 
 def run_on_engine(
@@ -50,9 +46,10 @@ def run_on_engine(
     if runtime.engine == "local":
         yield from run_jobs(work, jobs, runtime.workers or cores())
         return
-    with _dask_client(runtime) as client:
-        _check_workers(client, folder)
-        yield from _results(client.get_executor(pure=False), work, jobs)
+    with _dask_client(runtime) as client, marked(folder) as mark:
+        _check_workers(client, folder, mark)
+        checked = partial(run_checked, work, versions(), folder, mark)
+        yield from _results(client.get_executor(pure=False), checked, jobs)
 
 
 def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
@@ -62,6 +59,8 @@ def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job])
             yield future.result()
     except TextshardsError:
         raise
+    except ImportError as error:  # there when `_check_workers` looked, it would have been refused
+        raise without_package("a worker that joined later", error) from None
     except (CancelledError, OSError) as error:
         raise TextshardsError(
             "the scheduler was lost",
@@ -121,8 +120,10 @@ def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
         yield client
 
 
-def _check_workers(client: Any, folder: Place) -> None:
-    """See that every worker has this package, the same versions, and reaches the folder.
+def _check_workers(client: Any, folder: Place, mark: Place) -> None:
+    """See that every worker that is there has this package, the same versions, and reaches the folder.
+
+    Those that join later are looked at with their first job (`run_checked`).
 
     Raises:
         UsageError: one does not; names it.
@@ -136,63 +137,7 @@ def _check_workers(client: Any, folder: Place) -> None:
             found=f"none within {CONNECT_S} s",
             next_step="start workers with the scheduler's address: dask worker tcp://...",
         ) from None
-    mark = None if isinstance(folder, RemotePath) else folder / f".cluster-{uuid.uuid4().hex}.partial"
-    if mark is not None:
-        mark.touch()
-    try:
-        answers = client.run(look_around, mark if mark is not None else folder, on_error="return")
-    finally:
-        if mark is not None:
-            mark.unlink(missing_ok=True)
+    answers = client.run(look_around, mark, on_error="return")
     here = versions()
     for worker, answer in answers.items():
-        _judge(worker, answer, here, folder)
-
-
-def _judge(worker: str, answer: Any, here: dict[str, str], folder: Place) -> None:
-    def refuse(expected: str, found: str, next_step: str) -> UsageError:
-        return UsageError(f"worker {worker}", expected=expected, found=found, next_step=next_step)
-
-    if isinstance(answer, ImportError):
-        raise refuse(
-            "a worker with this package",
-            str(answer),
-            'pip install "textshards[build,dask]" where workers run, and start them in a folder that has it',
-        )
-    if isinstance(answer, BaseException):
-        raise refuse(
-            f"a worker that reaches {folder}",
-            " ".join(str(answer).split())[:300],
-            "give workers the same keys and endpoint as this machine",
-        )
-    there, reached = answer
-    differing = [name for name in here if here[name] != there.get(name)]
-    if differing:
-        raise refuse(
-            ", ".join(f"{name} {here[name]}" for name in differing),
-            ", ".join(f"{name} {there.get(name, 'absent')}" for name in differing),
-            "install the same versions on every machine: others may write other bytes",
-        )
-    if not reached:
-        raise refuse(
-            f"{folder} on a file system that all machines share",
-            "no such folder there, or another one",
-            "write to a shared folder, or to object storage: --out s3://...",
-        )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that must agree on all machines of a build."""
-    found = {"python": platform.python_version().rpartition(".")[0], "renderer": str(RENDERER_VERSION)}
-    for name in COMPARED:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
-
-
-def look_around(path: Place) -> tuple[dict[str, str], bool]:
-    """Run by a worker: return its versions, and whether it sees the mark that the build has put there."""
-    prepare_thread()
-    keep_memory()
-    reached = True if isinstance(path, RemotePath) and path.is_dir() in (True, False) else path.exists()
-    return versions(), reached
+        judge(worker, answer, here, folder)

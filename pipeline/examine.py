@@ -17,6 +17,7 @@ from formats.manifest_files import read_set_manifest
 from formats.places import Place, RemotePath, name_below
 from formats.problems import Problem, sort_problems
 from formats.provenance import read_provenance
+from formats.set_summary import stored_bytes
 from formats.verified import TIME, last_verification
 from pipeline.building import read_progress
 from pipeline.config import BuildConfig
@@ -117,8 +118,7 @@ def _manifest(folder: Place) -> tuple[SetManifest | None, str | None]:
 def _contents(folder: Place, manifest: SetManifest, loaded: LoadedShards, now: float) -> Contents:
     members: Counter[str] = Counter()
     for shard in loaded.manifests.values():
-        for name, member in shard.samples.members.items():
-            members[name if name in ("image", "meta") else "maps"] += sum(member.bytes)
+        members.update(stored_bytes(shard.samples))
     files = sum(file.bytes for shard in loaded.manifests.values() for file in shard.files)
     manifests = (folder / SET_MANIFEST).stat().st_size + sum(e.manifest.bytes for e in manifest.shards)
     height, width = manifest.settings.geometry.canvas

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from formats.fingerprint import Fingerprint, digest_pairs
-from formats.manifest import SetSettings, shard_inputs, variant_inputs
+from formats.manifest import Quarantined, SetSettings, shard_inputs, variant_inputs
 from pipeline.collector import collector_paused
 from pipeline.sources.record import Annotations, Rejected, SourceRecord
 
@@ -64,6 +64,11 @@ class Plan:
     def samples(self) -> int:
         """Number of pages that are planned, rejected ones not counted, nor their variants."""
         return sum(len(shard.samples) for shard in self.shards if not shard.variant)
+
+    @property
+    def quarantined(self) -> list[Quarantined]:
+        """The rejected samples as manifests list them."""
+        return [Quarantined(key=r.key, split=r.split, reason=r.reason, where=r.where) for r in self.rejected]
 
 
 @collector_paused()

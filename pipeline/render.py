@@ -34,16 +34,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.levels import offset_level
-from formats.sample import Bytes, DistanceMaps, Points, TargetMaps
+from formats.sample import STATUSES, Bytes, DistanceMaps, Points, TargetMaps
 from formats.spec import TargetsSpec
 from pipeline.kernels.distance import LANES, TILE, draw
 from pipeline.kernels.measure import DEGENERATE, NOT_FINITE, OUTSIDE, SELF_CROSSING, measure
 
 RENDERER_VERSION = 2
-"""Part of the fingerprint: moves with every change of a byte that `render` gives, or of what it is given of
-the same page and texts. 2: a text wholly beside its page is "outside"; 1 learnt it where there is padding."""
+"""Part of the fingerprint: moves with every change of this package that changes a byte stored of a source.
 
-STATUSES = ("care", "dont_care", "too_small", "empty_shrink", "degenerate", "self_crossing", "outside")
+Those are what `render` gives, and as much the page's pixels (images.py, geometry.py), where it lies
+(`formats.placement`) and its cleaned polygons (polygons.py); a test in tests/pipeline/test_page.py holds what
+this version stores. What distortion.py makes of a variant has a version of its own
+(`formats.manifest.DISTORTION_VERSION`). Versions of OpenCV, libjpeg and GEOS are in no fingerprint, though
+they have their part in decoded and resized pixels and in crossings.
+
+2: a text that lies wholly beside its page is "outside"; 1 learnt it where the canvas has padding.
+"""
 
 _PROBLEMS = {"degenerate": DEGENERATE, "self_crossing": SELF_CROSSING, "outside": OUTSIDE}
 

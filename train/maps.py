@@ -100,7 +100,7 @@ class MapReader:
     def planes(
         self, prob_NHB: Tensor, prob_mask_NHB: Tensor, thresh_NHW: Tensor, thresh_mask_NHB: Tensor
     ) -> Targets:
-        """Read four planes stored as they are, uint8: `thresh_NHW` 0..255, the others packed or a byte a pixel."""
+        """Read four planes stored as they are, uint8: `thresh_NHW` 0..255, the others 0/1, packed or not."""
         return Targets(
             prob_NHW=_whole(prob_NHB, thresh_NHW),
             prob_mask_NHW=_whole(prob_mask_NHB, thresh_NHW),

@@ -12,8 +12,9 @@ from formats.codecs import maps_of_planes
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import Quarantined
 from formats.palette import BAND, FAINT_INK, IGNORED, PROB, RULE, heat_table
+from formats.placement import page_box
 from formats.provenance import read_provenance
-from formats.sample import Bytes, Meta, TargetMaps
+from formats.sample import Bytes, TargetMaps
 from formats.shards import ShardSet
 from formats.storage import inside
 
@@ -22,18 +23,6 @@ THUMB = 240
 LAYERS = ("prob", "thresh", "thresh_mask", "prob_mask")
 MOST_PIXELS = 100_000_000
 """Of a source page that a thumbnail is made of."""
-
-
-def page_box(meta: Meta, canvas: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Return left, top, right, bottom of the page on its canvas, without the padding."""
-    height, width = meta.source_size
-    matrix_23 = meta.to_canvas_23
-    ends_22 = np.array([[-0.5, -0.5], [width - 0.5, height - 0.5]])
-    seen_22 = ends_22 @ matrix_23[:, :2].T + matrix_23[:, 2] + 0.5
-    limit = np.array([canvas[1], canvas[0]])
-    left, top = np.clip(np.floor(seen_22.min(axis=0)), 0, limit - 1).astype(int).tolist()
-    right, bottom = np.clip(np.ceil(seen_22.max(axis=0)), (left + 1, top + 1), limit).astype(int).tolist()
-    return left, top, right, bottom
 
 
 def thumbnail(opened: ShardSet, number: int) -> bytes:

@@ -10,12 +10,13 @@ import numpy as np
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
 from formats.page_results import PageResult
+from formats.placement import page_box
 from formats.run_record import RunRecord
 from formats.sample import Points
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import share_bar
 from pipeline.dashboard.distributions import distributions
-from pipeline.dashboard.pictures import LAYERS, page_box
+from pipeline.dashboard.pictures import LAYERS
 from pipeline.dashboard.render import Values
 from pipeline.dashboard.samples import ORDERS, find_samples, stored_sizes
 from pipeline.set_health import SetHealth

@@ -9,7 +9,7 @@ The inner loops run over LANES pixels or over whole rows, with unsigned indices:
 Python's wrap-around of negative ones, and the compiler would not vectorise. Kernels take whole arrays and
 places in them, no views and no tuples of arrays, since each costs reference counts. One file holds all that
 `draw` calls, for the reason given in `pipeline.kernels.jit`; its constants are those of `formats.levels`,
-which a test compares.
+and its codes those of `pipeline.kernels.measure`, which a test compares.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.kernels.jit import kernel
-from pipeline.kernels.measure import CARE, DEGENERATE, EMPTY_SHRINK, OUTSIDE
 
 LEVELS_PER_T = 108
 ZERO_LEVEL = 126
 MASK_LEVEL = 18
 PROB_LEVEL = 234
 TOP_MAGNITUDE = 129
+CARE, EMPTY_SHRINK, DEGENERATE, OUTSIDE = 0, 3, 4, 6
 
 LANES = 16
 """Pixels of a block; the width of the planes is a multiple of it."""

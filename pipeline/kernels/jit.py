@@ -20,7 +20,8 @@ def kernel(function: F) -> F:
     """Compile a function at its first call; keep the machine code on disk, release the GIL, divide as NumPy.
 
     Numba looks for changes only in the file of the function that Python calls. A kernel therefore calls
-    kernels of its own file and of no other, or the code on disk would be stale after an edit.
+    kernels of its own file and of no other, and takes no constant from another, for it is compiled in: or the
+    code on disk would be stale after an edit.
     """
     options = {"cache": True, "nogil": True, "fastmath": False, "error_model": "numpy"}
     return cast(F, njit(**options)(function))

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 CARE, DONT_CARE, TOO_SMALL, EMPTY_SHRINK, DEGENERATE, SELF_CROSSING, OUTSIDE, NOT_FINITE = range(8)
-"""Codes of a polygon's status; the order of `pipeline.render.STATUSES`."""
+"""Codes of a polygon's status; the order of `formats.sample.STATUSES`."""
 
 # Of the squared perimeter: far below any annotated text, far above what rounding leaves of collinear points.
 _NO_AREA = 1e-10

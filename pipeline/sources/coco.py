@@ -55,20 +55,22 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     for annotation in annotations:
         of_image[_identifier(annotation.get("image_id"))].append(annotation)
     where = relative_name(root, file)
-    for image in images:
+    for index, image in enumerate(images):
         own = of_image.pop(_identifier(image.get("id")), [])
-        yield image_entry(image, own, where, settings.dont_care)
+        yield image_entry(image, own, where, settings.dont_care, f"images[{index}]")
     for identifier, own in of_image.items():
         problem = f"{len(own)} annotations of an image id that is not among the images, or stands there twice"
         yield Entry(f"image_id {shown(identifier)}", where, problem=problem, unnamed=True)
 
 
-def image_entry(image: dict[str, Any], annotations: Any, where: str, dont_care: tuple[str, ...]) -> Entry:
-    """Return the entry of one image object with its list of annotation objects."""
+def image_entry(
+    image: dict[str, Any], annotations: Any, where: str, dont_care: tuple[str, ...], what: str
+) -> Entry:
+    """Return the entry of one image object with its list of annotation objects; `what` says which it is."""
     name = image.get("file_name")
     if not isinstance(name, str):
         problem = f"file_name: expected a string, found {shown(name)}"
-        return Entry(f"image id {shown(image.get('id'))}", where, problem=problem, unnamed=True)
+        return Entry(f"{what}, id {shown(image.get('id'))}", where, problem=problem, unnamed=True)
     return make_entry(
         name,
         where,

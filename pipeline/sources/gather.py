@@ -31,6 +31,9 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
     for split in sorted(settings.splits):
         samples: dict[str, list[SourceRecord | Rejected]] = defaultdict(list)
         for entry in read_split(settings, split):
+            if entry.unnamed:
+                rejected.append(_without_image(split, entry))
+                continue
             sample = _sample(settings, split, entry, within)
             samples[sample.key].append(sample)
         for key in sorted(samples):
@@ -40,7 +43,7 @@ def gather(settings: SourceSettings, read_split: ReadSplit) -> Annotations:
                 records.append(sample)
             else:
                 rejected.append(sample)
-    return Annotations(tuple(records), tuple(rejected))
+    return Annotations(tuple(records), tuple(sorted(rejected, key=lambda row: (row.split, row.key))))
 
 
 def _root(settings: SourceSettings) -> Place:
@@ -73,20 +76,28 @@ def _remote_root(root: RemotePath) -> RemotePath:
     )
 
 
+def _without_image(split: str, entry: Entry) -> Rejected:
+    """Reject an entry that names no image: each by itself, for no two are known to mean one."""
+    key = entry.image if entry.image == entry.where else f"{entry.where}: {entry.image}"
+    return _reject(printable(key, limit=1000), split, entry.problem or "names no image", entry)
+
+
 def _sample(settings: SourceSettings, split: str, entry: Entry, within: Inside) -> SourceRecord | Rejected:
     key = printable(entry.image)
-    problem = entry.problem
     try:
-        if not entry.unnamed:
-            folder = settings.images_folder(split) if entry.folder is None else entry.folder
-            path = image_path(folder, entry.image, settings.image_path == "name")
-            key = path.key
-            if problem is None:
-                image = locate(settings.root, path, within)
-                return SourceRecord(key, split, image, entry.texts, entry.where, entry.stated_size)
+        folder = settings.images_folder(split) if entry.folder is None else entry.folder
+        path = image_path(folder, entry.image, settings.image_path == "name")
+        key = path.key
+        if entry.problem is None:
+            image = locate(settings.root, path, within)
+            return SourceRecord(key, split, image, entry.texts, entry.where, entry.stated_size)
+        return _reject(key, split, entry.problem, entry)
     except UnusableError as error:
-        problem = problem or error.reason
-    return Rejected(key, split, printable(problem or "names no image", limit=1000), entry.where)
+        return _reject(key, split, entry.problem or error.reason, entry)
+
+
+def _reject(key: str, split: str, problem: str, entry: Entry) -> Rejected:
+    return Rejected(key, split, printable(problem, limit=1000), entry.where)
 
 
 def _settle(samples: list[SourceRecord | Rejected]) -> SourceRecord | Rejected:

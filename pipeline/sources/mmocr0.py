@@ -28,4 +28,4 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
             raise broken_file(
                 root, file, error.reason, expected="a JSON object a line", line=number
             ) from None
-        yield image_entry(image, image.get("annotations"), f"{name}:{number}", settings.dont_care)
+        yield image_entry(image, image.get("annotations"), f"{name}:{number}", settings.dont_care, "image")

@@ -62,7 +62,8 @@ class Rejected:
     """A sample that cannot be used, to be quarantined and counted.
 
     Attributes:
-        key: as in SourceRecord; the name as written, or the annotation file, where there is no usable path.
+        key: as in SourceRecord; the name as written, or the place in the annotations (`where: entry`), where
+            there is no usable path.
         split: the split it belongs to.
         reason: one line: what was expected and what was found.
         where: `file` or `file:line`, relative to the source root.
@@ -76,7 +77,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Annotations:
-    """All samples of a source, each tuple sorted by (split, key); no key stands in it twice."""
+    """All samples of a source, each tuple sorted by (split, key); no image stands in it twice."""
 
     records: tuple[SourceRecord, ...]
     rejected: tuple[Rejected, ...]
@@ -93,7 +94,8 @@ class Entry:
         problem: why the sample cannot be used; None where it can.
         folder: the folder, relative to the source root, that `image` is relative to; None: `source.images`.
         stated_size: height, width in pixels as the annotation states them.
-        unnamed: `image` names no image (the annotation does not say which): a key to report, no path.
+        unnamed: `image` names no image (the annotation does not say which): it is no path, but which of the
+            entries at `where` this is, or `where` again.
     """
 
     image: str

@@ -34,11 +34,6 @@ class Folder:
         for image in self.images:
             self._by_name[image.name].append(image)
 
-    @property
-    def image_folders(self) -> Counter[PurePosixPath]:
-        """Number of images by folder."""
-        return Counter(image.parent for image in self.images)
-
     def image_folder_of(self, names: Iterable[str]) -> tuple[str, bool] | None:
         """Return the folder that images named in an annotation are relative to; None where none are here.
 

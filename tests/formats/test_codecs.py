@@ -179,11 +179,23 @@ def test_meta_comes_back(key: str, texts: list[Text]) -> None:
         {"to_canvas": [1, 2]},
         {"source_size": [1]},
         {"texts": [{"polygon": [1], "source": [], "status": "care"}]},
+        {"texts": [{"polygon": [], "source": [], "status": [1]}]},
+        {"texts": [{"polygon": [], "source": [], "status": "care", "text": 1}]},
+        {"key": 1},
+        {"split": None},
     ],
 )
 def test_meta_of_another_shape(change: dict[str, object]) -> None:
     record = json.loads(encode_meta(Meta("a", "train", (1, 1), np.eye(2, 3), ())))
-    for payload in (json.dumps(record | change).encode(), b"[]", b"\xff", b"{}"):
+    endless = json.dumps(record | {"source_size": [1, 7]}).replace("7", "1e400")
+    for payload in (
+        json.dumps(record | change).encode(),
+        endless.encode(),
+        b"[" * 100_000,
+        b"[]",
+        b"\xff",
+        b"{}",
+    ):
         with pytest.raises(DamageError, match="meta"):
             decode_meta(payload)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,16 @@ def test_containers_that_do_not_open(fresh: Callable[..., MadeSet], container: s
     path.write_bytes(content)
     (found,) = problems_of(made, shard)
     assert found == f"a {container} that opens"
+
+
+def test_a_plane_as_wide_as_another(fresh: Callable[..., MadeSet]) -> None:
+    made = fresh("zarr")
+    shard = load_shards(made.folder)[0]
+    path = made.folder / "shards" / f"{shard.name}.zarr" / "distance" / "zarr.json"
+    record = json.loads(path.read_text())
+    record["shape"][2] //= 8  # as wide as a packed mask
+    path.write_text(json.dumps(record))
+    assert f"an array of {len(shard.samples.keys)} samples" in problems_of(made, shard)
 
 
 def test_damaged_chunk_index(fresh: Callable[..., MadeSet]) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 from encoded_sets import MadeSet, load_shards, rewrite, rewrite_shard
 
+from formats.errors import DamageError
+from formats.file_checks import check_manifests
 from formats.fingerprint import digest
 from formats.manifest import Quarantined
 from formats.manifest_files import read_set_manifest
 from formats.set_checks import verify_set
+from formats.shards import ShardSet
 
 
 def test_source_part_of_other_samples(fresh: Callable[..., MadeSet]) -> None:
@@ -37,8 +40,22 @@ def test_entry_at_odds_with_its_shard(
     first, second = read_set_manifest(folder).shards
     rewrite(folder, shards=[first.model_copy(update=fields), second])
     problems = verify_set(folder).problems
+    assert verify_set(folder, deep=True).problems == problems
     assert {problem.path for problem in problems} == {first.manifest.path}
     assert {problem.expected.rpartition(" ")[0] for problem in problems} == said
+
+
+def test_a_shard_of_another_split_than_its_entry(fresh: Callable[..., MadeSet]) -> None:
+    folder = fresh("tar").folder
+    first, _ = load_shards(folder)
+    rewrite_shard(folder, first.model_copy(update={"split": "val"}))
+    problems = verify_set(folder).problems
+    assert f"split {first.split}" in [problem.expected for problem in problems]
+    assert verify_set(folder, deep=True).problems == problems
+    with pytest.raises(DamageError) as caught:
+        ShardSet(folder)
+    assert caught.value.expected == f"split {first.split}, as the set's manifest says of shard {first.name}"
+    assert caught.value.found == "split val"
 
 
 def test_a_key_in_two_shards_and_a_sample_of_other_inputs(fresh: Callable[..., MadeSet]) -> None:
@@ -64,6 +81,20 @@ def test_a_quarantined_sample_that_the_set_does_not_list(fresh: Callable[..., Ma
     rewrite(folder, quarantined=[lost])
     assert verify_set(folder).problems == ()
     assert second.quarantined == []
+
+
+def test_quarantined_samples_are_not_compared_each_with_each(
+    fresh: Callable[..., MadeSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = fresh("tar").folder
+    shard = load_shards(folder)[0]
+    rows = [Quarantined(key=f"{n:02}.jpg", split=shard.split, reason="-", where="-") for n in range(50)]
+    rewrite_shard(folder, shard.model_copy(update={"quarantined": rows}))
+    manifest, loaded = rewrite(folder, quarantined=rows), {s.name: s for s in load_shards(folder)}
+    compared, equal = [], Quarantined.__eq__
+    monkeypatch.setattr(Quarantined, "__eq__", lambda *pair: compared.append(1) or equal(*pair))
+    assert not [problem for problem in check_manifests(folder, manifest, loaded) if problem.key]
+    assert len(compared) <= 2 * len(rows)
 
 
 def test_members_that_the_encoding_does_not_have(fresh: Callable[..., MadeSet]) -> None:

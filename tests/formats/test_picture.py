@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import formats.picture
+from formats.lettering import strip
 from formats.levels import PROB_LEVEL
 from formats.palette import IGNORED, PROB, TEXT
-from formats.picture import View, draw_texts, sample_figure, save_png
-from formats.sample import DistanceMaps, Meta, Sample, Text
+from formats.picture import View, draw_texts, page_view, sample_figure, save_png
+from formats.sample import DistanceMaps, Meta, Sample, Text, Variant
 
 
 def _box(x0: float, y0: float, x1: float, y1: float) -> np.ndarray:
@@ -65,6 +67,19 @@ def test_the_figure_shows_the_page_without_its_padding() -> None:
     assert figure.dtype == np.uint8
     assert figure.shape[1] <= 2000
     assert _near(figure, (0, 0, 0), 60).mean(axis=0).max() < 0.3
+
+
+def test_the_figure_of_a_variant_shows_its_whole_canvas_under_its_own_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    moved = replace(SAMPLE, meta=replace(SAMPLE.meta, variant=Variant(1, np.eye(3), 0.0, 0.0, None)))
+    assert page_view(moved, 320, 320) == View(0, 0, 320, 256, 1.0)
+    titles = []
+    monkeypatch.setattr(
+        formats.picture, "strip", lambda text, *rest: titles.append(text) or strip(text, *rest)
+    )
+    sample_figure(moved, 0.4)
+    assert "folder/page.jpg#v1" in titles
 
 
 def test_the_figure_has_each_map_in_its_own_panel() -> None:

@@ -13,7 +13,7 @@ from encoded_sets import ENCODINGS, write_set
 
 from formats.diff import compare_paths
 from formats.errors import SetError
-from formats.manifest import PROVENANCE
+from formats.manifest import PROVENANCE, SET_MANIFEST
 from formats.remote import RemoteSet
 
 
@@ -55,6 +55,17 @@ def test_shard_manifests_are_fetched_only_where_asked_for(served: tuple[Path, st
     assert made.folder.is_dir()
     with pytest.raises(SetError, match="path below"):
         remote.fetch("../../etc/passwd")
+
+
+def test_a_manifest_of_another_name_is_compared_by_itself(served: tuple[Path, str], tmp_path: Path) -> None:
+    folder, url = served
+    here = write_set(tmp_path / "here", ENCODINGS[0])
+    there = write_set(folder / "there", ENCODINGS[0], samples=here.samples[1:])
+    kept = folder / "last week.json"
+    (there.folder / SET_MANIFEST).rename(kept)
+    by_url = compare_paths(here.folder, f"{url}/last%20week.json").diff
+    assert by_url == compare_paths(here.folder, kept).diff
+    assert not by_url.same
 
 
 @pytest.mark.parametrize("place", ["/nothing", "/nothing/manifest.json"])

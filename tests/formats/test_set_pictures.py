@@ -47,6 +47,12 @@ def test_facts(opened: ShardSet) -> None:
     assert f"image {len(opened.member(number_of(opened, 'a.png'), 'image'))}" in text
 
 
+def test_facts_of_a_variant_stand_under_its_own_name(opened: ShardSet) -> None:
+    page = opened.key(0)
+    opened.shards[0].variant = 2
+    assert facts_of(opened, 0).startswith(f"{page}#v2\n")
+
+
 def test_sheet_is_made_of_tiles(opened: ShardSet) -> None:
     one, four = sheet_of(opened, [0], 4), sheet_of(opened, [0, 1, 2, 3], 2)
     assert one.shape[0] > TILE

@@ -15,6 +15,7 @@ from formats.manifest_files import read_set_manifest
 from formats.sample import Sample, TargetMaps
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
+from formats.storage import crc32c
 
 CONTAINERS = pytest.mark.parametrize("container", ["tar", "zarr"])
 
@@ -48,6 +49,39 @@ def test_samples_come_back(made: MadeSet) -> None:
             np.testing.assert_array_equal(one.source_V2, other.source_V2)
 
 
+def test_a_set_is_a_sequence_of_its_samples(fresh: Callable[..., MadeSet]) -> None:
+    made = fresh("tar")
+    opened = ShardSet(str(made.folder))
+    keys = [sample.meta.key for sample in made.samples]
+    assert opened.folder == made.folder
+    assert [sample.meta.key for sample in opened] == keys
+    assert [opened[number].meta.key for number in (0, -1)] == [keys[0], keys[-1]]
+    for number in (len(keys), -len(keys) - 1):
+        with pytest.raises(IndexError, match=f"of {len(keys)}"):
+            opened[number]
+
+
+def test_a_page_goes_only_where_all_of_it_can(made: MadeSet) -> None:
+    opened = ShardSet(made.folder)
+    H, W = opened.canvas
+    four_HW4 = np.empty((H, W, 4), np.uint8)
+    wrong = [four_HW4[..., :3], np.empty((W, H, 3), np.uint8), np.empty((H, W, 3), np.int8), four_HW4[0]]
+    wrong += [] if made.encoding.image == "jpeg" else [four_HW4]
+    for out in wrong:
+        with pytest.raises(ValueError, match="C-contiguous uint8 array of shape"):
+            opened.image(0, out, seen=True)
+    out_HWC = np.empty((H, W, 3), np.uint8)
+    assert opened.image(0, out_HWC) is out_HWC
+
+
+def test_meta_that_is_no_record_names_its_sample(fresh: Callable[..., MadeSet]) -> None:
+    opened = ShardSet(fresh("tar").folder, read=lambda path, size, offset: b"[]")
+    column = opened.shards[0].columns["meta"]
+    column.crc32c[:] = crc32c(b"[]")
+    with pytest.raises(DamageError, match=f"meta of {opened.shards[0].keys[0]} in shard"):
+        opened.meta(0)
+
+
 def test_arrays_read_can_be_written_to(made: MadeSet) -> None:
     opened = ShardSet(made.folder)
     for plane in opened.planes(0).values():
@@ -65,8 +99,9 @@ def test_a_split_alone(made: MadeSet) -> None:
     assert [opened.key(number) for number in range(len(opened))] == [
         sample.meta.key for sample in made.samples if sample.meta.split == "test"
     ]
-    with pytest.raises(UsageError, match="one of: test, train"):
-        ShardSet(made.folder, ["val"])
+    assert len(ShardSet(made.folder, "test")) == len(opened)
+    with pytest.raises(UsageError, match=r"split 'val' .*\n.*one of: test, train"):
+        ShardSet(made.folder, "val")
     for number in (-1, len(opened)):
         with pytest.raises(IndexError):
             opened.sample(number)
@@ -170,7 +205,7 @@ def test_a_shard_under_another_name_is_refused(fresh: Callable[..., MadeSet]) ->
     first, second = read_set_manifest(made.folder).shards
     swapped = [first.model_copy(update={"manifest": second.manifest}), second]
     rewrite(made.folder, shards=swapped)
-    with pytest.raises(DamageError, match=f"found: .*shard {second.name}"):
+    with pytest.raises(DamageError, match=f"found: .*name {second.name}"):
         ShardSet(made.folder)
 
 

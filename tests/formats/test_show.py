@@ -52,6 +52,25 @@ def test_pictures(fresh: Callable[..., MadeSet], tmp_path: Path, container: str)
         assert np.ptp(picture, axis=2).max() > 50
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["a.jpg", "--json"],
+        ["--json", "--out", "x.png"],
+        ["--split", "nosuch"],
+        ["a.jpg", "--ratio", "0.5"],
+        ["--ratio", "0.5", "--out", "x.png"],
+        ["a.jpg", "--variants"],
+        ["--count", "3"],
+        ["a.jpg", "--seed", "3", "--out", "x.png"],
+    ],
+)
+def test_an_option_that_would_do_nothing_is_refused(fresh: Callable[..., MadeSet], words: list[str]) -> None:
+    option = next(word for word in words if word.startswith("--"))
+    with pytest.raises(UsageError, match=f"option {option}"):
+        run(fresh("tar").folder, *words)
+
+
 def test_a_key_that_is_not_there(fresh: Callable[..., MadeSet], tmp_path: Path) -> None:
     folder = fresh("tar").folder
     for words in (["a.jpeg"], ["a.jpeg", "--out", tmp_path / "x.png"]):

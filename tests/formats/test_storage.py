@@ -35,6 +35,14 @@ def test_whole_or_absent(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
+def test_two_that_write_one_file_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    with whole_file(path) as last, whole_file(path) as first:
+        last.write(b"last")
+        first.write(b"first")
+    assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("file", b"last")]
+
+
 @pytest.mark.parametrize(
     "name",
     [

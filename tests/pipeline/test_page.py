@@ -10,11 +10,15 @@ import cv2
 import numpy as np
 import pytest
 from made_pages import made_page
+from PIL import Image
 
+from formats.codecs import encode_meta, map_planes
 from formats.errors import SampleError, TextshardsError
+from formats.fingerprint import sha256
 from formats.manifest import SetSettings
 from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
 from pipeline.page import make_sample
+from pipeline.render import RENDERER_VERSION
 from pipeline.sources.record import SourceRecord, SourceText
 
 SETTINGS = SetSettings(
@@ -36,6 +40,60 @@ def record(tmp_path: Path) -> SourceRecord:
 
 def digest(record: SourceRecord) -> str:
     return hashlib.sha256(record.image.read_bytes()).hexdigest()
+
+
+FROZEN = {
+    2: {
+        "page": "9ec3e4885947e9cb711c78ff7dfb7a073ba85f5e4c157b6684b8854d788f5a42",
+        "meta": "b86aee5ead6dd94fd28d492fbae769c66b4a20d9970f32020e1dfab1b8f2df84",
+        "distance": "567408fa16106fb8052eaeddc21d36f6d8b99fce5a54bac3e75ecd93b52bd7d8",
+        "planes": "70c77066ebd9763641f41024773972943e7d9747a306ca7442a8024ecd6ce5c9",
+    }
+}
+"""What each version of the renderer stores of the page below: SHA-256 of page, meta data, and maps."""
+
+
+def test_what_is_stored_of_a_source_moves_with_the_renderers_version_alone(tmp_path: Path) -> None:
+    """A page under alpha, shrunk by half and centred, with texts of every kind that cleaning knows.
+
+    Its pixels are alike two by two and its coordinates are short in binary: no library has anything to round,
+    so that what is stored is the same with each version of it. A change of our own that shows here needs
+    another RENDERER_VERSION, and a row of its own.
+    """
+    blocks = np.arange(64 * 32 * 4, dtype=np.uint32) * 2654435761 >> 24
+    rgba_HW4 = blocks.astype(np.uint8).reshape(64, 32, 4).repeat(2, axis=0).repeat(2, axis=1)
+    Image.fromarray(rgba_HW4).save(tmp_path / "a.png")
+    polygons = {
+        "box": [[8, 8], [56, 8], [56, 24], [8, 24]],
+        "turned, a vertex twice": [[8, 44], [8, 44], [40, 28], [48, 44], [16, 60]],
+        "twisted": [[0, 64], [54, 64], [58, 68], [58, 64], [54, 68], [54, 84], [0, 84]],
+        "bow tie": [[8, 88], [40, 104], [40, 88], [8, 104]],
+        "line": [[2, 2], [60, 2], [30, 2]],
+        "ignored": [[44, 90], [60, 90], [60, 110], [44, 110]],
+        "small": [[50, 112], [58, 112], [58, 116], [50, 116]],
+        "out of the page": [[-20, 112], [30, 112], [30, 140], [-20, 140]],
+    }
+    texts = tuple(
+        SourceText(np.array(polygon, np.float64), name == "ignored", name)
+        for name, polygon in polygons.items()
+    )
+    page = SourceRecord("a.png", "train", tmp_path / "a.png", texts, "list:1")
+    found = {}
+    for maps in ("distance", "planes"):
+        settings = SETTINGS.model_copy(
+            update={
+                "geometry": GeometrySpec(canvas=(64, 64), position="center", pad_color=(1, 2, 3)),
+                "encoding": EncodingSpec(maps=maps),
+            }
+        )
+        sample = make_sample(page, digest(page), settings, 10**6)
+        found["page"] = sha256(sample.image_HWC.tobytes())
+        found["meta"] = sha256(encode_meta(sample.meta))
+        found[maps] = sha256(b"".join(plane.tobytes() for plane in map_planes(sample.maps).values()))
+    assert [text.status for text in sample.meta.texts] == [
+        *("care", "care", "care", "self_crossing", "degenerate", "dont_care", "too_small", "care")
+    ]
+    assert found == FROZEN[RENDERER_VERSION]
 
 
 def test_page_maps_and_meta_belong_together(record: SourceRecord) -> None:

@@ -13,9 +13,18 @@ from oracle import Agreement, box, clipper_offset, compare, distance, exact_maps
 from real_polygons import PolygonPage, real_polygons
 
 from formats.levels import offset_level, read_tables
-from formats.sample import Points, TargetMaps
+from formats.sample import STATUSES, Points, TargetMaps
 from formats.spec import TargetsSpec
-from pipeline.render import STATUSES, Canvas, Rendered, render, render_planes
+from pipeline.kernels.measure import (
+    CARE,
+    DEGENERATE,
+    DONT_CARE,
+    EMPTY_SHRINK,
+    OUTSIDE,
+    SELF_CROSSING,
+    TOO_SMALL,
+)
+from pipeline.render import Canvas, Rendered, render, render_planes
 
 TARGETS = TargetsSpec()
 EVERY = TargetsSpec(small_text="keep", empty_shrink="keep")
@@ -401,4 +410,6 @@ def test_arguments_that_make_no_sense_are_refused(
 
 
 def test_every_status_has_its_name() -> None:
-    assert len(set(STATUSES)) == len(STATUSES) == 7
+    codes = (CARE, DONT_CARE, TOO_SMALL, EMPTY_SHRINK, DEGENERATE, SELF_CROSSING, OUTSIDE)
+    names = ("care", "dont_care", "too_small", "empty_shrink", "degenerate", "self_crossing", "outside")
+    assert tuple(STATUSES[code] for code in codes) == names == STATUSES

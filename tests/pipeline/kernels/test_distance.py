@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from oracle import ExactMaps, compare, exact_maps
 
 import formats.levels
+import pipeline.kernels.measure
 from formats.levels import read_tables
 from formats.sample import Bytes, DistanceMaps, Points
 from formats.spec import TargetsSpec
@@ -44,6 +45,11 @@ def exact(*polygons: Points, H: int = 80, W: int = 96) -> ExactMaps:
 def test_constants_are_those_of_the_agreement(name: str) -> None:
     assert getattr(distance, name) == getattr(formats.levels, name)
     assert distance.TOP_MAGNITUDE == formats.levels.MAGNITUDES - 1
+
+
+@pytest.mark.parametrize("name", ["CARE", "EMPTY_SHRINK", "DEGENERATE", "OUTSIDE"])
+def test_codes_are_those_of_the_measure(name: str) -> None:
+    assert getattr(distance, name) == getattr(pipeline.kernels.measure, name)
 
 
 def test_every_magnitude_gives_the_threshold_of_the_tables() -> None:

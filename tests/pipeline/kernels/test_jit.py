@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from threading import Thread
 import numpy as np
 import pytest
 
+import pipeline.kernels
 from formats.spec import TargetsSpec
 from pipeline.kernels.jit import kernel
 from pipeline.render import render
@@ -97,6 +99,15 @@ def test_loops_are_of_vectors_and_store_them_whole_with_avx2_alone() -> None:
 
 def test_bytes_do_not_depend_on_the_compiler() -> None:
     assert digest(1, 48, 4, NUMBA_DISABLE_JIT="1") == digest(1, 48, 4)
+
+
+@pytest.mark.parametrize(
+    "file", sorted(Path(pipeline.kernels.__file__).parent.glob("*.py")), ids=lambda f: f.name
+)
+def test_what_a_kernel_is_compiled_of_stands_in_its_own_file(file: Path) -> None:
+    imports = [node for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.ImportFrom)]
+    ours = {node.module for node in imports if (node.module or "").startswith(("formats", "pipeline"))}
+    assert ours <= {"pipeline.kernels.jit"}
 
 
 def test_kernels_are_compiled_once_and_not_in_the_workers(tmp_path: Path) -> None:

@@ -69,9 +69,11 @@ def test_images_without_a_name_and_annotations_without_an_image(read_source: Any
     content = coco(mark(image_id=9), mark(image_id=9), mark(image_id=[1]), images=[{"id": 1}])
     found = read_source({"coco.json": content}, **COCO)
     reasons = {sample.key: sample.reason for sample in found.rejected}
-    assert list(reasons) == ["image id 1", "image_id 'a list of 1'", "image_id 9"]
-    assert reasons["image id 1"] == "file_name: expected a string, found None"
-    assert reasons["image_id 9"].startswith("2 annotations of an image id")
+    assert list(reasons) == [
+        f"coco.json: {e}" for e in ("image_id 'a list of 1'", "image_id 9", "images[0], id 1")
+    ]
+    assert reasons["coco.json: images[0], id 1"] == "file_name: expected a string, found None"
+    assert reasons["coco.json: image_id 9"].startswith("2 annotations of an image id")
 
 
 def test_one_image_under_two_ids(read_source: Any) -> None:

@@ -63,6 +63,22 @@ def test_an_image_annotated_twice_differently_is_rejected_naming_both(read_sourc
     )
 
 
+def test_entries_that_name_no_image_are_counted_each_and_are_in_no_split_twice(read_source: Any) -> None:
+    files = {name: {"data_list": [{"instances": []}]} for name in ("train.json", "test.json")}
+    splits = {"train": "train.json", "test": "test.json"}
+    found = read_source(files, format="mmocr1", splits=splits)
+    assert [(row.split, row.key) for row in found.rejected] == [
+        ("test", "test.json: data_list[0]"),
+        ("train", "train.json: data_list[0]"),
+    ]
+    images = [{"id": 7}, {"height": 1}, {"height": 2}, {"id": 1, "file_name": "a.jpg"}]
+    files = {"coco.json": {"images": images, "annotations": []}}
+    found = read_source(files, format="coco", splits={"train": "coco.json"})
+    keys = ["images[0], id 7", "images[1], id None", "images[2], id None"]
+    assert [row.key for row in found.rejected] == [f"coco.json: {key}" for key in keys]
+    assert [record.key for record in found.records] == ["a.jpg"]
+
+
 def test_no_image_outside_the_root_is_read(read_source: Any, tmp_path: Path) -> None:
     (tmp_path / "secret.jpg").touch()
     (tmp_path / "root").mkdir()

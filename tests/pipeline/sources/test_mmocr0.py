@@ -31,7 +31,7 @@ def test_lines(read_source: Any) -> None:
     [
         (line(annotations=None), "a.jpg", "annotations: expected a list"),
         (line(annotations=[1]), "a.jpg", "annotations[0]: expected an object"),
-        (line(name=None), "image id None", "file_name: expected a string"),
+        (line(name=None), "lines.txt:2: image, id None", "file_name: expected a string"),
     ],
 )
 def test_a_bad_line_rejects_its_page(read_source: Any, content: str, key: str, reason: str) -> None:

@@ -24,7 +24,7 @@ def test_a_page(read_source: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "key", "reason"),
     [
-        (page(img_path=None), "data_list[0]", "img_path: expected a string"),
+        (page(img_path=None), "det.json: data_list[0]", "img_path: expected a string"),
         (page(instances=None), "a.jpg", "instances: expected a list"),
         (page(7), "a.jpg", "instances[0]: expected an object"),
         (page(MARK | {"polygon": None}), "a.jpg", "instances[0].polygon: expected a list"),

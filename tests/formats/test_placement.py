@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from formats.placement import page_box, place
+from formats.sample import Meta, Variant
+from formats.spec import GeometrySpec
+
+CANVAS = (96, 160)
+SIDES = st.integers(1, 3000)
+
+
+@given(
+    SIDES, SIDES, st.sampled_from(["longest", "shortest", "exact"]), st.sampled_from(["top_left", "center"])
+)
+def test_the_box_of_a_page_holds_its_pixels_and_no_padding(
+    height: int, width: int, resize: str, position: str
+) -> None:
+    placement = place((height, width), GeometrySpec(canvas=CANVAS, resize=resize, position=position))
+    meta = Meta("a.jpg", "train", (height, width), placement.to_canvas_23, ())
+    (top, left), (rows, columns) = placement.top_left, placement.resized
+    right, bottom = min(left + columns, CANVAS[1]), min(top + rows, CANVAS[0])
+    assert page_box(meta, CANVAS) == (max(left, 0), max(top, 0), right, bottom)
+
+
+def test_the_box_of_a_variant_is_the_canvas() -> None:
+    variant = Variant(1, np.eye(3), 0.0, 0.0, None)
+    assert page_box(Meta("a.jpg", "train", (9, 9), np.eye(2, 3), (), variant), CANVAS) == (0, 0, 160, 96)
