@@ -20,6 +20,7 @@ from train.config import TrainConfig, save_config
 from train.console import Console
 from train.detect import TextFinder
 from train.expectation import check_expectations, check_same_set
+from train.learner import Learner
 from train.loop import Loop
 from train.maps import MapReader
 from train.model import build_detector
@@ -238,7 +239,7 @@ class Experiment:
         return state
 
     def _loop(self, state: Mapping[str, Any] | None) -> Loop[Batch]:
-        config = self.config
+        config, learner = self.config, self._learner(state)
         position = Position(**state["position"]) if state else Position()
         wall_s = state["wall_s"] if state else 0.0
         writes = self.ranks.first
@@ -249,16 +250,13 @@ class Experiment:
             written=state["records"] if state else 0,
             wall_s=wall_s,
         )
-        decay = config.trainer.ema_decay
         loop = Loop(
             self.task,
-            build_optimizer(self.detector, config.optim),
-            self.precision,
+            learner,
             records,
             config.loop,
             lambda step: learning_rate(step, self.total_steps, config.optim),
             lambda metrics: self._save(loop, metrics),
-            WeightAverage(self.detector, decay) if decay else None,
             self._profiler(position.step),
             self.ranks,
         )
@@ -266,6 +264,18 @@ class Experiment:
             loop.load_state_dict(state)
         self._start_alike(position)
         return loop
+
+    def _learner(self, state: Mapping[str, Any] | None) -> Learner:
+        config, decay = self.config, self.config.trainer.ema_decay
+        learner = Learner(
+            self.detector,
+            build_optimizer(self.detector, config.optim),
+            self.precision,
+            WeightAverage(self.detector, decay) if decay else None,
+        )
+        if state is not None:
+            learner.load_state_dict(state)
+        return learner
 
     def _start_alike(self, position: Position) -> None:
         """See that all processes do the same; what each draws by itself is a function of seed and place."""
@@ -347,4 +357,4 @@ class Experiment:
             "config": self.config.model_dump(mode="json"),
             **self.origin,
         }
-        self.checkpoints.save(position.step, loop.weights, about, loop.state_dict())
+        self.checkpoints.save(position.step, loop.learner.weights, about, loop.state_dict())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from train.average import WeightAverage
+from train.learner import Learner
 from train.loop import Loop, LoopSettings
 from train.optim import OptimSettings, build_optimizer, learning_rate
 from train.precision import Precision, PrecisionError, PrecisionName
@@ -95,17 +96,22 @@ def make_loop(
         buffer.seek(0)
         saved.append({"metrics": dict(metrics), "state": torch.load(buffer, weights_only=True)})
 
-    loop = Loop(
-        task,
+    learner = Learner(
+        task.model,
         build_optimizer(task.model, optim),
         Precision(precision, CPU),
+        WeightAverage(task.model, decay) if decay else None,
+    )
+    loop = Loop(
+        task,
+        learner,
         records,
         plan,
         lambda step: learning_rate(step, 4 * plan.max_epochs, optim),
         save,
-        WeightAverage(task.model, decay) if decay else None,
     )
     if state:
+        learner.load_state_dict(state)
         loop.load_state_dict(state)
     return loop, saved
 
@@ -246,10 +252,10 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_move(tmp_path: Path) 
 def test_the_average_is_what_is_evaluated_and_saved(tmp_path: Path) -> None:
     loop, saved = make_loop(tmp_path, decay=0.99)
     loop.run(never)
-    own = {name: value.clone() for name, value in loop.task.model.state_dict().items()}
-    assert not torch.equal(loop.weights["0.weight"], own["0.weight"])
-    loop.task.model.load_state_dict(loop.weights)
-    loop.task.model.eval()
+    own = {name: value.clone() for name, value in loop.learner.model.state_dict().items()}
+    assert not torch.equal(loop.learner.weights["0.weight"], own["0.weight"])
+    loop.learner.model.load_state_dict(loop.learner.weights)
+    loop.learner.model.eval()
     with torch.no_grad():
         assert loop.task.validate() == saved[-1]["metrics"]
     assert_same(saved[-1]["state"]["model"], own)
