@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from train.average import WeightAverage
+from train.optim import load_optimizer
 from train.precision import Precision, StepOutcome
 
 
@@ -58,15 +59,18 @@ class Learner:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state.
+        """Take up a state; the optimizer keeps the settings it has, and takes up what it learnt of gradients.
+
+        An average that the state does not have begins with the state's weights.
 
         Raises:
             RuntimeError: it is another network's.
         """
         self.model.load_state_dict(state["model"])
-        if self.average is not None and state["average"] is not None:
-            weights, self.average.steps = state["average"]
-            for name, value in weights.items():
-                self.average.weights[name].copy_(value)
-        self.optimizer.load_state_dict(state["optimizer"])
+        if self.average is not None:
+            if state["average"] is None:
+                self.average.begin(self.model)
+            else:
+                self.average.load(*state["average"])
+        load_optimizer(self.optimizer, state["optimizer"])
         self.precision.load_state_dict(state["scaler"])
