@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
@@ -213,13 +213,12 @@ class Loop(Generic[Batch]):
 
     def state_dict(self) -> dict[str, Any]:
         """Return all that going on needs: tensors and plain values."""
-        meter = self.meter
         return self.learner.state_dict() | {
             "random": random_state(),
             "position": self.records.position.state_dict(),
             "records": self.records.written,
             "wall_s": self.records.wall_s,
-            "meter": (meter.steps, meter.skipped, meter.samples, meter.sums),
+            "meter": astuple(self.meter),
             "patience": (self.best, self.waited),
         }
 
@@ -227,4 +226,6 @@ class Loop(Generic[Batch]):
         """Take up a state; the learner has its own already, and the records were opened at its position."""
         set_random_state(state["random"])
         self.meter = Meter(*state["meter"])
+        # They belong to the next record; `data_wait_share` is of this part of the run alone.
+        self._wait_s, self._busy_s = -self.meter.wait_s, -self.meter.busy_s
         self.best, self.waited = state["patience"]

@@ -195,6 +195,30 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(tmp_path: Path, steps: int
     assert [save["metrics"] for save in parts[:-1] + rest] == [save["metrics"] for save in saved]
 
 
+def test_the_pace_after_a_stop_is_over_the_time_its_pages_took(tmp_path: Path) -> None:
+    first, saved = make_loop(tmp_path, accumulate=1, log_every=7)
+    first.run(stop_after(6))
+    first.meter.wait_s, first.meter.busy_s = 50.0, 100.0
+    first.save({})
+    second, _ = make_loop(tmp_path, accumulate=1, log_every=7, state=saved[-1]["state"])
+    second.run(stop_after(1))
+    (record,) = read_records(tmp_path / "metrics.jsonl")
+    assert record["time/samples_per_s"] == pytest.approx(7 * 6 / 150, rel=0.05)
+    assert record["time/data_wait_share"] == pytest.approx(1 / 3, rel=0.05)
+    # Of this part alone: one batch that was there at once, not the 50 of 150 seconds.
+    assert 0.0 <= second.data_wait_share <= 1.0
+    assert second._busy_s + second._wait_s < 10.0
+
+
+def test_a_checkpoint_that_holds_no_seconds_has_no_pace(tmp_path: Path) -> None:
+    first, saved = make_loop(tmp_path, log_every=9)
+    first.run(stop_after(4))  # the last step of an epoch, not logged yet
+    state = saved[-1]["state"]
+    second, _ = make_loop(tmp_path, log_every=9, max_epochs=1, state={**state, "meter": state["meter"][:4]})
+    second.run(never)
+    assert next(iter(read_records(tmp_path / "metrics.jsonl")))["time/samples_per_s"] is None
+
+
 def test_a_kill_between_checkpoints_takes_the_lost_steps_again(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
