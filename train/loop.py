@@ -216,6 +216,7 @@ class Loop(Generic[Batch]):
         return self.learner.state_dict() | {
             "random": random_state(),
             "position": self.records.position.state_dict(),
+            "epoch_batches": len(self.task),
             "records": self.records.written,
             "wall_s": self.records.wall_s,
             "meter": astuple(self.meter),
