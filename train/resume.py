@@ -25,13 +25,13 @@ ORDER = (
     "seed",
     "data.train",
     "data.stream.batch_size",
-    "data.stream.drop_last",
     "data.stream.shuffle",
     "data.stream.shuffle_window",
 )
 """Settings that decide which pages each batch of an epoch holds.
 
-`trainer.limit_train_batches` is none of them: it ends an epoch sooner or later, in the same order.
+`data.stream.drop_last` and `trainer.limit_train_batches` are none: they end an epoch sooner or later, in the
+same order.
 """
 SET = "the set"
 
