@@ -57,8 +57,8 @@ class Validation:
                 f"the pages of {shard_set.folder} to evaluate on",
                 expected="at least one",
                 found="a split without pages",
-                next_step="name another split (data.val=NAME; of train.evaluate, --split NAME); data.val=null "
-                "trains without evaluating",
+                next_step="name another split (data.val=NAME; with train.evaluate, --split NAME), or train "
+                "without evaluating: data.val=null",
             )
         together = batch_size * ranks.world
         settings = StreamSettings(
