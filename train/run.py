@@ -44,7 +44,7 @@ def main(
 
     The run's folder, runs/EXP_NAME, holds config.yaml (as resolved), metrics.jsonl, best.pt and last.pt with
     a .json beside each, curves.png and summary.json. Ctrl-C saves and leaves; --resume goes on to the bit.
-    With settings that cut an epoch in other batches (seed, data.stream.batch_size, ...), that epoch begins again.
+    Under settings that cut an epoch in other batches (seed, data.stream.batch_size), it begins again.
 
     \b
     Examples:
