@@ -87,12 +87,23 @@ def resumed(
         reasons.append(SET)
     if "trainer.monitor" in changed:
         state["patience"] = (-math.inf, 0)
-    text = ""
-    if reasons and (batch := state["position"]["batch"]):
-        epoch, whole = state["position"]["epoch"], batch == state.get("epoch_batches")
-        # A run stopped in a validation has learnt the whole epoch: what is left of it is to validate.
-        state["position"] = {**state["position"], "batch": batches if whole else 0}
-        if not whole:
-            step["begins_again"] = {"epoch": epoch, "batches": batch}
-            text = f"epoch {epoch + 1} begins again, {batch} batches in: changed {', '.join(reasons)}"
-    return Resumed(state, [*about["resumed"], step], text)
+    again = _begin_again(state, batches) if reasons else None
+    if again is None:
+        return Resumed(state, [*about["resumed"], step], "")
+    place = f"epoch {again['epoch'] + 1} begins again, {again['batches']} batches in"
+    history = [*about["resumed"], step | {"begins_again": again}]
+    return Resumed(state, history, f"{place}: changed {', '.join(reasons)}")
+
+
+def _begin_again(state: dict[str, Any], batches: int) -> dict[str, int] | None:
+    """Put the position at the beginning of its epoch; return the epoch and the batches that were learnt from.
+
+    None where there were none, and where the epoch was learnt whole: a run stopped in a validation has
+    nothing left of it but to validate, and its position goes to the end of the epoch as it is now cut.
+    """
+    position = state["position"]
+    whole = position["batch"] == state.get("epoch_batches")
+    state["position"] = {**position, "batch": batches if whole else 0}
+    if whole or not position["batch"]:
+        return None
+    return {"epoch": position["epoch"], "batches": position["batch"]}
