@@ -75,12 +75,12 @@ def write_page_results(path: Path, results: PageResults) -> None:
     write_whole(path, b"".join(json.dumps(line, separators=(",", ":")).encode() + b"\n" for line in lines))
 
 
-def read_heading(path: Path) -> tuple[int, float | None] | None:
-    """Return step and value of a file's heading; None where there is no such file, or it is another's."""
+def read_heading(path: Path) -> tuple[int, str, float | None] | None:
+    """Return step, monitor and value of a file's heading; None where there is none, or it is another's."""
     try:
         with path.open("rb") as file:
             heading = json.loads(file.readline())
-        return int(heading["step"]), heading["value"]
+        return int(heading["step"]), str(heading["monitor"]), heading["value"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class WeightAverage:
@@ -21,8 +21,19 @@ class WeightAverage:
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
-        self.decay, self.steps = decay, 0
+        self.decay = decay
+        self.begin(model)
+
+    def begin(self, model: nn.Module) -> None:
+        """Begin anew with the weights that a model has now."""
+        self.steps = 0
         self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    def load(self, weights: Mapping[str, Tensor], steps: int) -> None:
+        """Take up an average of so many steps."""
+        self.steps = steps
+        for name, value in weights.items():
+            self.weights[name].copy_(value)
 
     @torch.no_grad()
     def update(self, model: nn.Module) -> None:

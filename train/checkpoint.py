@@ -55,7 +55,7 @@ class Checkpoints:
         self.folder, self.keep_best, self.monitor = folder, keep_best, monitor
 
     def save(self, step: int, weights: Weights, about: dict[str, Any], resume: dict[str, Any]) -> Path:
-        """Write a checkpoint, link it as the last and, if it is, as the best; remove those not kept.
+        """Write a checkpoint, link it as the last and the best of all as the best; remove those not kept.
 
         Args:
             step: optimizer attempts, which names it.
@@ -76,8 +76,9 @@ class Checkpoints:
         record = {"format": FORMAT, "version": VERSION, "step": step, **about, "files": files}
         self._write_json(stem, record)
         self._link("last", stem)
-        if (best := self.ranking()) and best[0] == stem:
-            self._link("best", stem)
+        # Also where the best is an earlier one: under another monitor, it may be one that was not the best.
+        if ranking := self.ranking():
+            self._link("best", ranking[0])
         self._prune(stem)
         return self.folder / FOLDER / f"{stem}.pt"
 

@@ -43,11 +43,15 @@ class Console:
     def write(self, record: Record) -> None:
         """Print a record."""
         line = self._train_line(record) if record.phase == "train" else _other_line(record)
-        text = f"epoch {record.epoch + 1}/{self.epochs}  {line}"
+        if self._bar is not None:
+            self._bar.update(record.global_step - self._bar.n)
+        self.say(f"epoch {record.epoch + 1}/{self.epochs}  {line}")
+
+    def say(self, text: str) -> None:
+        """Print a line, above the bar where there is one."""
         if self._bar is None:
             print(text, file=self._file, flush=True)
         else:
-            self._bar.update(record.global_step - self._bar.n)
             self._bar.write(text, file=self._file)
 
     def _train_line(self, record: Record) -> str:

@@ -21,7 +21,6 @@ from train.plain_files import read_detections, read_truths, write_detections
 from train.remote_reader import open_set
 from train.score_points import score_points
 from train.scoring import FOR_POLYGONS, Evaluation, Page, evaluation_of, protocols_named, score_page
-from train.storage_settings import StorageSettings
 from train.trained import load_trained
 from train.validation import DEFAULT_PROTOCOLS, Validation
 
@@ -82,7 +81,7 @@ def evaluate_checkpoint(
     split = split or trained.config.data.val
     if split is None:
         raise UsageError("--split", expected="the split to evaluate on", found="a run without data.val")
-    shard_set = open_set(shards, [split], StorageSettings())[0]
+    shard_set = open_set(shards, [split], trained.config.data.storage)[0]
     validation = Validation(
         shard_set,
         batch_size=trained.config.data.eval_batch_size,

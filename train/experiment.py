@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ import torch
 from formats.errors import UsageError
 from formats.levels import levels_of
 from formats.places import Place
+from formats.run_record import CONFIG
 from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
 from train.checkpoint import Checkpoints
+from train.claim import check_new, claimed
 from train.config import TrainConfig, save_config
-from train.console import Console
 from train.detect import TextFinder
-from train.expectation import check_expectations, check_same_set
+from train.expectation import check_expectations
+from train.learner import Learner
 from train.loop import Loop
 from train.lots import random_key
 from train.maps import MapReader
@@ -29,21 +32,19 @@ from train.page_scores import keep_pages
 from train.pictures import page_picture
 from train.precision import Precision
 from train.profile import OFF, PhaseProfiler, Profiler
-from train.provenance import changed_settings, origin
+from train.provenance import origin
 from train.ranks import ALONE, Ranks
-from train.records import Position, Records, Sink
+from train.records import Position, Records
 from train.remote_reader import open_set
+from train.resume import resumed
 from train.scoring import Evaluation
 from train.seeding import seed_generators
+from train.sinks import open_records
 from train.stream import Stream
 from train.task import DetectionTask
-from train.tensorboard_sink import TensorBoardSink
-from train.trained import device_of
+from train.trained import device_of, same_network
 from train.validation import Validation
-from train.wandb_sink import WandbSink
 from train.weights import load_backbone
-
-METRICS = "metrics.jsonl"
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,10 @@ class Ended:
 
 class Experiment:
     """A run, opened: sets checked against what the configuration expects, nothing written yet.
+
+    Attributes:
+        total_steps: optimizer attempts of the whole run: those taken, and those left under these settings.
+        history: of each time the run was taken up, see `train.resume.Resumed`.
 
     Args:
         config: the run's configuration.
@@ -105,6 +110,8 @@ class Experiment:
         self.checkpoints = Checkpoints(folder, config.trainer.keep_best, config.trainer.monitor)
         self.origin = origin(self.device)
         self.history: list[dict[str, Any]] = []
+        self.opening = ""
+        self.total_steps = self._steps_from(Position())
 
     def _check_ratios(self) -> None:
         for epoch in (0, self.config.trainer.max_epochs - 1):
@@ -167,11 +174,12 @@ class Experiment:
         """Return the shrink ratio that an epoch's targets are read at."""
         return self.config.targets.at(epoch, self.config.trainer.max_epochs, self.stored_ratio)
 
-    @property
-    def total_steps(self) -> int:
-        """Optimizer attempts of the whole run."""
-        per_epoch = -(-len(self.task) // self.config.trainer.accumulate_grad_batches)
-        return per_epoch * self.config.trainer.max_epochs
+    def _steps_from(self, position: Position) -> int:
+        """Return the optimizer attempts from a position to the end of the run."""
+        batches, accumulate = len(self.task), self.config.trainer.accumulate_grad_batches
+        epochs = self.config.trainer.max_epochs - position.epoch
+        begun = -(-min(position.batch, batches) // accumulate)
+        return max(0, epochs * -(-batches // accumulate) - begun)
 
     def load_backbone(self, path: Path) -> None:
         """Start from published weights of the trunk; see `train.weights.load_backbone`."""
@@ -184,18 +192,24 @@ class Experiment:
             stop: asked after each step; of several processes all stop where one is told to.
             resume: go on with the run in the folder.
             changed_set: go on although the set is another than the run began with. The epoch that was under
-                way begins again: which of its pages were learnt from says nothing of the new set.
+                way begins again: which of its pages were learnt from says nothing of the new set. So it does
+                under settings that cut an epoch in other batches; see `train.resume`.
 
         Raises:
-            TextshardsError: damage in a shard; numbers that are not finite; nothing to resume.
+            UsageError: nothing to resume, settings it cannot go on under, or a folder that holds another run.
+            TextshardsError: damage in a shard; numbers that are not finite; a folder that another process
+                writes into.
         """
         self.stop_here, self.stop = stop, lambda: self.ranks.any(stop())
-        state = self._resumed(changed_set) if resume else None
-        if self.ranks.first:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            save_config(self.config, self.folder / "config.yaml")
-        loop = self._loop(state)
-        try:
+        with ExitStack() as opened:
+            if self.ranks.first:
+                opened.enter_context(claimed(self.folder))
+                if not resume:
+                    check_new(self.folder)
+            loop = self._loop(self._resumed(changed_set) if resume else None, opened)
+            # Not before: what cannot be taken up under these settings leaves the run as it was.
+            if self.ranks.first:
+                save_config(self.config, self.folder / CONFIG)
             finished = loop.run(self.stop)
             return Ended(
                 finished,
@@ -205,9 +219,6 @@ class Experiment:
                 loop.profiler.whole(),
                 *self._verified(),
             )
-        finally:
-            loop.records.close()
-            loop.profiler.close()
 
     def _verified(self) -> tuple[int, int]:
         """Hash what is left of the shards that were read, unless stopped; count these, and pages read."""
@@ -219,53 +230,53 @@ class Experiment:
         shards, pages = zip(*self.ranks.gather(counts), strict=True)
         return sum(shards), sum(pages)
 
-    def _resumed(self, changed_set: bool) -> dict[str, Any]:
-        found = self.checkpoints.load_resume()
-        if found is None:
-            raise UsageError(
-                f"--resume {self.folder}", expected="a run that saved a checkpoint", found="none"
-            )
-        checkpoint, state = found
-        began_with = checkpoint.about["set"]
-        if not changed_set:
-            check_same_set(self.manifest, began_with, self.train_set.folder)
-        changed = changed_settings(checkpoint.about["config"], self.config.model_dump(mode="json"))
-        step = {"from_step": checkpoint.about["step"]} | ({"changed": changed} if changed else {})
-        if began_with["fingerprint"] != self.manifest.fingerprint:
-            state["position"]["batch"] = 0
-            step["changed_set"] = [began_with["fingerprint"], self.manifest.fingerprint]
-        self.history = [*checkpoint.about["resumed"], step]
-        return state
-
-    def _loop(self, state: Mapping[str, Any] | None) -> Loop[Batch]:
-        config = self.config
-        position = Position(**state["position"]) if state else Position()
-        wall_s = state["wall_s"] if state else 0.0
-        writes = self.ranks.first
-        self.records = records = Records(
-            self.folder / METRICS if writes else None,
-            position,
-            self._sinks(position.step, wall_s) if writes else [],
-            written=state["records"] if state else 0,
-            wall_s=wall_s,
+    def _resumed(self, changed_set: bool) -> Mapping[str, Any]:
+        found = resumed(
+            self.checkpoints, self.config, self.train_set, len(self.task), changed_set=changed_set
         )
-        decay = config.trainer.ema_decay
+        self.history, self.opening = found.history, found.text
+        return found.state
+
+    def _loop(self, state: Mapping[str, Any] | None, opened: ExitStack) -> Loop[Batch]:
+        config, learner = self.config, self._learner(state)
+        position = Position(**state["position"]) if state else Position()
+        self.total_steps = position.step + self._steps_from(position)
+        self.records = records = self._open_records(position, state)
+        opened.callback(records.close)
+        profiler = self._profiler(position.step)
+        opened.callback(profiler.close)
         loop = Loop(
             self.task,
-            build_optimizer(self.detector, config.optim),
-            self.precision,
+            learner,
             records,
             config.loop,
             lambda step: learning_rate(step, self.total_steps, config.optim),
             lambda metrics: self._save(loop, metrics),
-            WeightAverage(self.detector, decay) if decay else None,
-            self._profiler(position.step),
+            profiler,
             self.ranks,
         )
         if state is not None:
             loop.load_state_dict(state)
         self._start_alike(position)
         return loop
+
+    def _open_records(self, position: Position, state: Mapping[str, Any] | None) -> Records:
+        if self.ranks.first:
+            return open_records(self.folder, self.config, position, self.total_steps, state, self.opening)
+        return Records(None, position, wall_s=state["wall_s"] if state else 0.0)
+
+    def _learner(self, state: Mapping[str, Any] | None) -> Learner:
+        config, decay = self.config, self.config.trainer.ema_decay
+        learner = Learner(
+            self.detector,
+            build_optimizer(self.detector, config.optim),
+            self.precision,
+            WeightAverage(self.detector, decay) if decay else None,
+        )
+        if state is not None:
+            with same_network(config.model, f"--resume {self.folder}"):
+                learner.load_state_dict(state)
+        return learner
 
     def _start_alike(self, position: Position) -> None:
         """See that all processes do the same; what each draws by itself is a function of seed and place."""
@@ -282,17 +293,6 @@ class Experiment:
             profiler = PhaseProfiler(self.device, self.folder, steps=self.total_steps - step)
         self.task.profiler = profiler
         return profiler
-
-    def _sinks(self, step: int, wall_s: float) -> list[Sink]:
-        config, logger = self.config, self.config.logger
-        sinks: list[Sink] = []
-        if logger.tensorboard:
-            sinks.append(TensorBoardSink(self.folder / "tensorboard", step))
-        if logger.wandb.enabled:
-            resolved = config.model_dump(mode="json")
-            sinks.append(WandbSink(logger.wandb, self.folder, config.exp_name, resolved))
-        epochs = config.trainer.max_epochs
-        return [*sinks, Console(epochs, self.total_steps, start=step, started_s=wall_s)]
 
     def _evaluate(self, shrink_ratio: float) -> Mapping[str, float] | None:
         if self.reader is not None:
@@ -347,4 +347,4 @@ class Experiment:
             "config": self.config.model_dump(mode="json"),
             **self.origin,
         }
-        self.checkpoints.save(position.step, loop.weights, about, loop.state_dict())
+        self.checkpoints.save(position.step, loop.learner.weights, about, loop.state_dict())

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from train.average import WeightAverage
+from train.learner import Learner
 from train.meter import Meter
 from train.optim import set_learning_rate
-from train.precision import Precision
 from train.profile import OFF, Profiler
 from train.ranks import ALONE, Ranks
 from train.records import Records
@@ -25,10 +23,6 @@ Batch = TypeVar("Batch")
 
 class Task(Protocol[Batch]):
     """What is learnt, as the loop sees it."""
-
-    @property
-    def model(self) -> nn.Module:
-        """The network whose weights move."""
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""
@@ -52,7 +46,7 @@ class Task(Protocol[Batch]):
         """
 
     def validate(self) -> Mapping[str, float] | None:
-        """Return metrics of the model as it stands; None where it was told to stop on the way."""
+        """Return metrics of the network as it stands; None where it was told to stop on the way."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,11 @@ class Loop(Generic[Batch]):
 
     Args:
         task: what is learnt.
-        optimizer: over the task's weights.
-        precision: the number format.
+        learner: the network that learns it, and what moves its weights.
         records: the router; its position is the loop's place.
         settings: how long, how often.
         schedule: learning rate of a step, counted from 0.
         save: writes a checkpoint, given the metrics of the moment (none between validations).
-        average: the weights' running average, evaluated in their place; None for none.
         profiler: what measures the phases.
         ranks: the processes that take each step together; all run this loop alike.
     """
@@ -99,19 +91,17 @@ class Loop(Generic[Batch]):
     def __init__(
         self,
         task: Task[Batch],
-        optimizer: torch.optim.Optimizer,
-        precision: Precision,
+        learner: Learner,
         records: Records,
         settings: LoopSettings,
         schedule: Callable[[int], float],
         save: Callable[[Mapping[str, float]], None],
-        average: WeightAverage | None = None,
         profiler: Profiler = OFF,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.task, self.optimizer, self.precision = task, optimizer, precision
-        self.records, self.settings, self.schedule = records, settings, schedule
-        self.save, self.average, self.profiler, self.ranks = save, average, profiler, ranks
+        self.task, self.learner, self.records = task, learner, records
+        self.settings, self.schedule, self.save = settings, schedule, save
+        self.profiler, self.ranks = profiler, ranks
         self.meter = Meter()
         self._wait_s = self._busy_s = 0.0
         self.best, self.waited = float("-inf"), 0
@@ -147,29 +137,26 @@ class Loop(Generic[Batch]):
 
     def _attempt(self, batches: Iterator[Batch], count: int) -> None:
         """Take one optimizer step on the next few batches, each weighing the same."""
-        self.task.model.train()
+        learner, precision = self.learner, self.learner.precision
+        learner.model.train()
         started, waited = time.perf_counter(), self.meter.wait_s
-        set_learning_rate(self.optimizer, self.schedule(self.records.position.step))
+        set_learning_rate(learner.optimizer, self.schedule(self.records.position.step))
         samples, parts = 0, []
         for _ in range(count):
             batch = next(batches)
             with self.profiler.span("forward"):
-                with self.precision.autocast():
+                with precision.autocast():
                     output = self.task.forward(batch)
                 losses = self.task.losses(output, batch)
             with self.profiler.span("backward"):
-                self.precision.backward(losses["loss"] / count)
+                precision.backward(losses["loss"] / count)
             parts.append(torch.stack([value.detach() for value in losses.values()]))
             samples += self.task.size(batch)
         values = dict(zip(losses, torch.stack(parts).mean(0).tolist(), strict=True))
-        self.precision.check_loss(values["loss"])
+        precision.check_loss(values["loss"])
         with self.profiler.span("optimizer"):
-            self.ranks.unite(self.task.model)
-            outcome = self.precision.step(
-                self.optimizer, self.task.model.parameters(), self.settings.clip_norm
-            )
-            if self.average is not None and not outcome.skipped:
-                self.average.update(self.task.model)
+            self.ranks.unite(learner.model)
+            outcome = learner.step(self.settings.clip_norm)
         self.records.position.attempt(count, samples)
         self.profiler.step(samples)
         self.meter.add(values, outcome, samples)
@@ -190,7 +177,7 @@ class Loop(Generic[Batch]):
     def _log(self) -> None:
         if self.meter.steps:
             rate = self.schedule(self.records.position.step - 1)
-            scale = float(self.precision.scaler.get_scale())
+            scale = float(self.learner.precision.scaler.get_scale())
             self.records.log("train", self.meter.values() | {"lr": rate, "loss_scale": scale})
             self._wait_s += self.meter.wait_s
             self._busy_s += self.meter.busy_s
@@ -201,10 +188,9 @@ class Loop(Generic[Batch]):
         return done % self.settings.validate_every == 0 or done == self.settings.max_epochs
 
     def _validate(self) -> Mapping[str, float] | None:
-        self.task.model.eval()
-        applied = self.average.applied(self.task.model) if self.average is not None else nullcontext()
+        self.learner.model.eval()
         started = time.perf_counter()
-        with applied, torch.no_grad(), self.profiler.span("evaluation"):
+        with self.learner.averaged(), torch.no_grad(), self.profiler.span("evaluation"):
             metrics = self.task.validate()
         if metrics:
             self._note_patience(metrics)
@@ -225,36 +211,22 @@ class Loop(Generic[Batch]):
         wait_s, busy_s = self._wait_s + self.meter.wait_s, self._busy_s + self.meter.busy_s
         return wait_s / max(wait_s + busy_s, 1e-9)
 
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """The state dict that is evaluated: the running average where there is one."""
-        return self.average.weights if self.average is not None else self.task.model.state_dict()
-
     def state_dict(self) -> dict[str, Any]:
         """Return all that going on needs: tensors and plain values."""
-        meter = self.meter
-        return {
-            "model": self.task.model.state_dict(),
-            "average": None if self.average is None else (self.average.weights, self.average.steps),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": self.precision.state_dict(),
+        return self.learner.state_dict() | {
             "random": random_state(),
             "position": self.records.position.state_dict(),
+            "epoch_batches": len(self.task),
             "records": self.records.written,
             "wall_s": self.records.wall_s,
-            "meter": (meter.steps, meter.skipped, meter.samples, meter.sums),
+            "meter": astuple(self.meter),
             "patience": (self.best, self.waited),
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take up a state; the records were opened at its position."""
-        self.task.model.load_state_dict(state["model"])
-        if self.average is not None and state["average"] is not None:
-            weights, self.average.steps = state["average"]
-            for name, value in weights.items():
-                self.average.weights[name].copy_(value)
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.precision.load_state_dict(state["scaler"])
+        """Take up a state; the learner has its own already, and the records were opened at its position."""
         set_random_state(state["random"])
         self.meter = Meter(*state["meter"])
+        # They belong to the next record; `data_wait_share` is of this part of the run alone.
+        self._wait_s, self._busy_s = -self.meter.wait_s, -self.meter.busy_s
         self.best, self.waited = state["patience"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,10 @@ from train.precision import StepOutcome
 
 @dataclass
 class Meter:
-    """Sums over the steps since the last train record: plain numbers, so that a checkpoint can hold them."""
+    """Sums over the steps since the last train record: plain numbers, so that a checkpoint can hold them.
+
+    Checkpoints hold them by position, and older ones no seconds: new fields go to the end.
+    """
 
     steps: int = 0
     skipped: int = 0
@@ -30,11 +34,11 @@ class Meter:
             self.sums["grad_norm"] = self.sums.get("grad_norm", 0.0) + outcome.grad_norm
 
     def values(self) -> dict[str, float]:
-        """Return the means, and what the time went into."""
+        """Return the means, and what the time went into: not a number where no time was measured."""
         means = {name: total / self.steps for name, total in self.sums.items() if name != "grad_norm"}
         if self.steps > self.skipped:
             means["grad_norm"] = self.sums["grad_norm"] / (self.steps - self.skipped)
-        seconds = max(self.busy_s + self.wait_s, 1e-9)
+        seconds = self.busy_s + self.wait_s or math.nan
         return means | {
             "skipped_steps": self.skipped,
             "time/samples_per_s": self.samples / seconds,

@@ -6,7 +6,7 @@ A rate that is a function of (step, total steps) needs no scheduler to save, and
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -39,6 +39,19 @@ def build_optimizer(model: nn.Module, settings: OptimSettings) -> torch.optim.Ad
         {"params": [w for w in weights if w.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=settings.lr, betas=settings.betas, eps=settings.eps)
+
+
+def load_optimizer(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Take up an optimizer's running means, not its settings: those are what the optimizer was built with.
+
+    Args:
+        optimizer: over the weights that the state is of.
+        state: what `state_dict` of the other one gave.
+    """
+    own = [{k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups]
+    optimizer.load_state_dict(state)
+    for group, settings in zip(optimizer.param_groups, own, strict=True):
+        group.update(settings)
 
 
 def learning_rate(step: int, total_steps: int, settings: OptimSettings) -> float:

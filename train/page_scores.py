@@ -8,11 +8,9 @@ from formats.page_results import (
     PAGES,
     PageResult,
     PageResults,
-    Polygon,
     read_heading,
     write_page_results,
 )
-from formats.sample import Points
 from train.scoring import Evaluation, Page
 
 
@@ -20,7 +18,7 @@ def keep_pages(folder: Path, evaluation: Evaluation, step: int, monitor: str) ->
     """Write a validation's pages into a run's folder, unless one that lies there was better.
 
     Of equals the later stands, as with checkpoints. What lies there from a step still to come was written
-    before a run was taken up again from an earlier one: it gives way.
+    before a run was taken up again from an earlier one: it gives way. So does the best by another metric.
 
     Args:
         folder: the run's.
@@ -29,11 +27,16 @@ def keep_pages(folder: Path, evaluation: Evaluation, step: int, monitor: str) ->
         monitor: name of the metric to go by.
     """
     value, kept = evaluation.metrics.get(monitor), read_heading(folder / PAGES)
-    if kept is not None and kept[0] <= step and (kept[1] or 0.0) > (value or 0.0):
+    if kept is not None and _stands(kept, step, monitor, value):
         return
     protocol = next(iter(evaluation.scores))
     pages = {page.key: _result(page, protocol) for page in evaluation.pages}
     write_page_results(folder / PAGES, PageResults(step, protocol, monitor, value, pages))
+
+
+def _stands(kept: tuple[int, str, float | None], step: int, monitor: str, value: float | None) -> bool:
+    kept_step, kept_monitor, kept_value = kept
+    return kept_step <= step and kept_monitor == monitor and (kept_value or 0.0) > (value or 0.0)
 
 
 def _result(page: Page, protocol: str) -> PageResult:
@@ -53,7 +56,3 @@ def _result(page: Page, protocol: str) -> PageResult:
         ignored=tuple(sorted(score.ignored)),
         missed=tuple(missed),
     )
-
-
-def _rounded(box_V2: Points) -> Polygon:
-    return tuple((round(x, 1), round(y, 1)) for x, y in box_V2.tolist())

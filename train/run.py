@@ -18,7 +18,9 @@ PATH = click.Path(path_type=Path)
 @click.option("--shards", type=PLACE, required=True, help="folder or s3:// URL of the set to train on")
 @click.option("--config", "config_path", type=PATH, help="YAML file (default: every setting's default)")
 @click.option("--weights", type=PATH, help="torchvision ResNet state dict to start the trunk from")
-@click.option("--resume", type=PATH, help="folder of a run to go on with; its configuration holds")
+@click.option(
+    "--resume", type=PATH, help="folder of a run to go on with; its configuration holds, KEY=VALUE changes it"
+)
 @click.option("--changed-set", is_flag=True, help="with --resume: go on although the set has changed")
 @click.option("--profile", is_flag=True, help="measure each phase; write trace.json (trainer.profile=true)")
 @click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
@@ -42,6 +44,7 @@ def main(
 
     The run's folder, runs/EXP_NAME, holds config.yaml (as resolved), metrics.jsonl, best.pt and last.pt with
     a .json beside each, curves.png and summary.json. Ctrl-C saves and leaves; --resume goes on to the bit.
+    Under settings that cut an epoch in other batches (seed, data.stream.batch_size), it begins again.
 
     \b
     Examples:

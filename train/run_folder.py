@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from formats.errors import UsageError
 from formats.places import Place
+from formats.run_record import CONFIG
 from formats.settings import read_yaml
+from train.claim import check_new, claimed, clear, holds_run
 from train.config import changed_config, load_config
-from train.experiment import METRICS, Experiment
+from train.experiment import Experiment
 from train.ranks import ALONE, Ranks
-
-CONFIG = "config.yaml"
 
 
 def open_run(
@@ -39,7 +38,7 @@ def open_run(
 
     Raises:
         UsageError: settings that do not fit, or a folder that holds a run already.
-        TextshardsError: see `train.experiment.Experiment`.
+        TextshardsError: the run to replace is still being written; and see `train.experiment.Experiment`.
     """
     if resume is not None:
         if config_path is not None or weights is not None or replace:
@@ -52,18 +51,14 @@ def open_run(
     config = load_config(config_path, overrides)
     folder = config.run_folder
     experiment = Experiment(config, shards, folder, ranks)
-    earlier = (folder / METRICS).exists() or (folder / CONFIG).exists()
-    if earlier and not replace:
-        raise UsageError(
-            f"run folder {folder}",
-            expected="a new one",
-            found="an earlier run",
-            next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
-        )
+    if not replace:
+        check_new(folder)
+    earlier = holds_run(folder)
     # All have looked before one of them changes what is seen.
     ranks.any(False)
     if earlier and ranks.first:
-        shutil.rmtree(folder)
+        with claimed(folder):
+            clear(folder)
     if weights is not None:
         experiment.load_backbone(weights)
     return experiment

@@ -24,7 +24,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: Mapping[str, Any]) -> None:
-    """Take up what `random_state` gave."""
+    """Take up what `random_state` gave, of as many devices as there are here."""
     torch.set_rng_state(state["cpu"])
     if state["devices"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["devices"])
+        torch.cuda.set_rng_state_all(state["devices"][: torch.cuda.device_count()])

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from formats.run_record import METRICS
 from formats.storage import write_whole
 from formats.wording import counted
 from train.curves import plot_curves
-from train.experiment import METRICS, Ended, Experiment
+from train.experiment import Ended, Experiment
 from train.profile import memory_mb
 from train.records import read_records
 from train.stream import Stream

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from train.batch import Batch
 from train.loss import LossSettings, detection_loss
@@ -58,11 +58,6 @@ class DetectionTask:
         self._network: Callable[[Tensor], Logits] = (
             torch.compile(self.detector, backend=self.compiler) if self.compiler else self.detector
         )
-
-    @property
-    def model(self) -> nn.Module:
-        """The detector."""
-        return self.detector
 
     def __len__(self) -> int:
         """Return the number of batches of an epoch."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from formats.manifest import SetSettings
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig, changed_config
 from train.detect import TextFinder
-from train.model import Detector, build_detector
+from train.model import Detector, DetectorSettings, build_detector
 from train.precision import Precision
 
 
@@ -68,15 +69,8 @@ def load_trained(path: Path, overrides: Sequence[str] = ()) -> Trained:
     config = changed_config(about["config"], overrides)
     device = device_of(config.trainer.device)
     detector = build_detector(config.model)
-    try:
+    with same_network(config.model, f"checkpoint {path}"):
         detector.load_state_dict(checkpoint.weights)
-    except RuntimeError as error:
-        raise UsageError(
-            f"checkpoint {path}",
-            expected=f"weights of a {config.model.backbone} of width {config.model.width}",
-            found=str(error).splitlines()[-1].strip(),
-            next_step="leave model.* as it was trained",
-        ) from None
     return Trained(
         path=checkpoint.path,
         detector=detector.to(device).eval(),
@@ -86,6 +80,24 @@ def load_trained(path: Path, overrides: Sequence[str] = ()) -> Trained:
         about=about,
         device=device,
     )
+
+
+@contextmanager
+def same_network(settings: DetectorSettings, thing: str) -> Iterator[None]:
+    """Turn what torch says while weights are taken up into an error that names the network.
+
+    Raises:
+        UsageError: they are another network's.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        raise UsageError(
+            thing,
+            expected=f"weights of a {settings.backbone} of width {settings.width}",
+            found=str(error).splitlines()[-1].strip(),
+            next_step="leave model.* as it was trained",
+        ) from None
 
 
 def device_of(name: str) -> torch.device:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from formats.errors import UsageError
 from formats.sample import Bytes
 from formats.shards import ShardSet
 from train.boxes import to_source
@@ -35,6 +36,9 @@ class Validation:
         verify: what is compared with its hash; see `train.stream.StreamSettings`.
         protocols: names of the metrics' protocols.
         ranks: the processes that share the pages out; each gets the evaluation of all of them.
+
+    Raises:
+        UsageError: there are no pages.
     """
 
     def __init__(
@@ -48,6 +52,14 @@ class Validation:
         protocols: Sequence[str] = DEFAULT_PROTOCOLS,
         ranks: Ranks = ALONE,
     ) -> None:
+        if not len(shard_set):
+            raise UsageError(
+                f"the pages of {shard_set.folder} to evaluate on",
+                expected="at least one",
+                found="a split without pages",
+                next_step="name another split (data.val=NAME; with train.evaluate, --split NAME), or train "
+                "without evaluating: data.val=null",
+            )
         together = batch_size * ranks.world
         settings = StreamSettings(
             batch_size=together, threads=threads, prefetch=2, crop=None, drop_last=False, verify=verify

@@ -16,7 +16,7 @@ RESULTS = PageResults(70, "icdar2015", "hmean", 0.5, {"a.jpg": PAGE})
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     write_page_results(tmp_path / "pages.jsonl", RESULTS)
     assert read_page_results(tmp_path / "pages.jsonl") == RESULTS
-    assert read_heading(tmp_path / "pages.jsonl") == (70, 0.5)
+    assert read_heading(tmp_path / "pages.jsonl") == (70, "hmean", 0.5)
 
 
 def test_no_file_is_no_result(tmp_path: Path) -> None:

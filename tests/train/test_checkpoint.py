@@ -72,6 +72,19 @@ def test_a_checkpoint_without_evaluation_is_never_the_best(tmp_path: Path) -> No
     assert load_checkpoint(tmp_path).about["step"] == 2
 
 
+def test_under_another_monitor_the_best_is_linked_though_it_is_not_the_newest(tmp_path: Path) -> None:
+    def save_both(checkpoints: Checkpoints, step: int, hmean: float, cleval: float) -> None:
+        metrics = {"hmean": hmean, "cleval/hmean": cleval}
+        checkpoints.save(step, WEIGHTS, {"metrics": metrics}, {})
+
+    for step, hmean, cleval in ((5, 0.9, 0.5), (10, 0.8, 0.7)):
+        save_both(Checkpoints(tmp_path, monitor="hmean"), step, hmean, cleval)
+    assert load_checkpoint(tmp_path).about["step"] == 5
+    save_both(Checkpoints(tmp_path, monitor="cleval/hmean"), 15, 0.85, 0.6)
+    assert load_checkpoint(tmp_path / "best.pt").about["step"] == 10
+    assert load_checkpoint(tmp_path).about["step"] == 10
+
+
 def test_going_on_takes_the_newest(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.load_resume() is None

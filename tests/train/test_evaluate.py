@@ -22,6 +22,7 @@ from train.evaluation import (
 from train.metrics import PageTruth, truth_of
 from train.plain_files import read_detections
 from train.scoring import PROTOCOLS, evaluation_of, score_page
+from train.storage_settings import StorageSettings
 from train.trained import load_trained
 from train.validation import Validation
 
@@ -52,6 +53,20 @@ def test_another_size_gives_boxes_in_the_same_coordinates(small_run: Path, small
     assert other.what["eval_size"] == 160
     # In canvas or network coordinates hardly a box would lie on a text.
     assert other.evaluation.metrics["hmean"] > 0.3
+
+
+def test_a_set_is_read_as_the_run_and_the_words_say(
+    small_run: Path, small_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[StorageSettings] = []
+
+    def opened(shards: Path, splits: list[str], settings: StorageSettings) -> tuple[ShardSet, None]:
+        asked.append(settings)
+        return ShardSet(shards, splits), None
+
+    monkeypatch.setattr("train.evaluation.open_set", opened)
+    evaluate_checkpoint(small_run, small_set, "test", limit=1, overrides=["data.storage.cache_mb=0"])
+    assert asked == [StorageSettings(cache_mb=0)]
 
 
 def test_a_split_can_be_cut_short_or_stopped(small_run: Path, small_set: Path) -> None:

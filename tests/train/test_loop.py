@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from train.average import WeightAverage
+from train.learner import Learner
 from train.loop import Loop, LoopSettings
 from train.optim import OptimSettings, build_optimizer, learning_rate
 from train.precision import Precision, PrecisionError, PrecisionName
@@ -95,17 +96,22 @@ def make_loop(
         buffer.seek(0)
         saved.append({"metrics": dict(metrics), "state": torch.load(buffer, weights_only=True)})
 
-    loop = Loop(
-        task,
+    learner = Learner(
+        task.model,
         build_optimizer(task.model, optim),
         Precision(precision, CPU),
+        WeightAverage(task.model, decay) if decay else None,
+    )
+    loop = Loop(
+        task,
+        learner,
         records,
         plan,
         lambda step: learning_rate(step, 4 * plan.max_epochs, optim),
         save,
-        WeightAverage(task.model, decay) if decay else None,
     )
     if state:
+        learner.load_state_dict(state)
         loop.load_state_dict(state)
     return loop, saved
 
@@ -189,6 +195,30 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(tmp_path: Path, steps: int
     assert [save["metrics"] for save in parts[:-1] + rest] == [save["metrics"] for save in saved]
 
 
+def test_the_pace_after_a_stop_is_over_the_time_its_pages_took(tmp_path: Path) -> None:
+    first, saved = make_loop(tmp_path, accumulate=1, log_every=7)
+    first.run(stop_after(6))
+    first.meter.wait_s, first.meter.busy_s = 50.0, 100.0
+    first.save({})
+    second, _ = make_loop(tmp_path, accumulate=1, log_every=7, state=saved[-1]["state"])
+    second.run(stop_after(1))
+    (record,) = read_records(tmp_path / "metrics.jsonl")
+    assert record["time/samples_per_s"] == pytest.approx(7 * 6 / 150, rel=0.05)
+    assert record["time/data_wait_share"] == pytest.approx(1 / 3, rel=0.05)
+    # Of this part alone: one batch that was there at once, not the 50 of 150 seconds.
+    assert 0.0 <= second.data_wait_share <= 1.0
+    assert second._busy_s + second._wait_s < 10.0
+
+
+def test_a_checkpoint_that_holds_no_seconds_has_no_pace(tmp_path: Path) -> None:
+    first, saved = make_loop(tmp_path, log_every=9)
+    first.run(stop_after(4))  # the last step of an epoch, not logged yet
+    state = saved[-1]["state"]
+    second, _ = make_loop(tmp_path, log_every=9, max_epochs=1, state={**state, "meter": state["meter"][:4]})
+    second.run(never)
+    assert next(iter(read_records(tmp_path / "metrics.jsonl")))["time/samples_per_s"] is None
+
+
 def test_a_kill_between_checkpoints_takes_the_lost_steps_again(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "parts").mkdir()
@@ -246,10 +276,10 @@ def test_a_loss_that_is_no_number_stops_before_the_weights_move(tmp_path: Path) 
 def test_the_average_is_what_is_evaluated_and_saved(tmp_path: Path) -> None:
     loop, saved = make_loop(tmp_path, decay=0.99)
     loop.run(never)
-    own = {name: value.clone() for name, value in loop.task.model.state_dict().items()}
-    assert not torch.equal(loop.weights["0.weight"], own["0.weight"])
-    loop.task.model.load_state_dict(loop.weights)
-    loop.task.model.eval()
+    own = {name: value.clone() for name, value in loop.learner.model.state_dict().items()}
+    assert not torch.equal(loop.learner.weights["0.weight"], own["0.weight"])
+    loop.learner.model.load_state_dict(loop.learner.weights)
+    loop.learner.model.eval()
     with torch.no_grad():
         assert loop.task.validate() == saved[-1]["metrics"]
     assert_same(saved[-1]["state"]["model"], own)

@@ -51,6 +51,13 @@ def test_the_best_stands_and_of_equals_the_later(tmp_path: Path) -> None:
     assert kept_after(poor, 3) == 3
 
 
+def test_the_best_by_another_metric_gives_way(tmp_path: Path) -> None:
+    keep_pages(tmp_path, evaluation(SQUARE, SQUARE + 100), 1, "hmean")
+    keep_pages(tmp_path, evaluation(SQUARE), 2, "icdar2015/hmean")
+    results = read_page_results(tmp_path / PAGES)
+    assert results is not None and (results.step, results.monitor) == (2, "icdar2015/hmean")
+
+
 def test_a_real_run_keeps_the_pages_of_its_best_validation(small_run: Path, small_set: Path) -> None:
     run, results = read_run(small_run), read_page_results(small_run / PAGES)
     assert run.best is not None and results is not None

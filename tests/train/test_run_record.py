@@ -8,12 +8,6 @@ from pathlib import Path
 
 from formats import run_record
 from formats.run_record import read_run
-from train.experiment import METRICS
-from train.run_folder import CONFIG
-
-
-def test_the_names_of_files_are_those_the_trainer_writes() -> None:
-    assert (run_record.CONFIG, run_record.METRICS) == (CONFIG, METRICS)
 
 
 def test_a_real_run_is_read_as_it_wrote_itself_down(small_run: Path) -> None:

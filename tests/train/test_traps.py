@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from train.learner import Learner
 from train.loop import Loop, LoopSettings
 from train.loss import LossSettings, detection_loss
 from train.maps import Targets
@@ -77,8 +78,7 @@ def make(
     records = Records(folder / "metrics.jsonl", Position())
     loop = Loop(
         task,
-        optimizer,
-        Precision("16-mixed", CPU),
+        Learner(task.model, optimizer, Precision("16-mixed", CPU)),
         records,
         settings,
         lambda step: 1.0 / (1 + step),
@@ -109,7 +109,7 @@ def test_clipping_sees_true_gradients(tmp_path: Path) -> None:
     run(loop, tmp_path)
     # A norm of 1/4 is below the limit of 1; scaled by 65,536 it would have been clipped to 1 / 65,536.
     rates = sum(1.0 / (1 + step) for step in range(BATCHES))
-    assert loop.task.model.state_dict()["weight"].item() == pytest.approx(-0.25 * rates, rel=1e-3)
+    assert loop.learner.model.state_dict()["weight"].item() == pytest.approx(-0.25 * rates, rel=1e-3)
 
 
 def test_a_skipped_step_moves_no_weight_but_the_axis_and_is_logged(tmp_path: Path) -> None:
@@ -126,12 +126,12 @@ def test_a_skipped_step_moves_no_weight_but_the_axis_and_is_logged(tmp_path: Pat
 
 def test_a_collapsing_scale_stops_the_run_with_advice(tmp_path: Path) -> None:
     loop, optimizer, _ = make(tmp_path, Weight(frozenset(range(BATCHES))))
-    loop.precision.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    loop.learner.precision.scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
     loop.task.losses = _infinitely_steep  # type: ignore[method-assign]
     with pytest.raises(PrecisionError, match=r"trainer\.precision=bf16-mixed"):
         run(loop, tmp_path)
     assert optimizer.updates == 0
-    assert loop.task.model.state_dict()["weight"].item() == 0.0
+    assert loop.learner.model.state_dict()["weight"].item() == 0.0
 
 
 def _infinitely_steep(output: Tensor, _batch: int) -> Mapping[str, Tensor]:
@@ -145,9 +145,9 @@ def test_the_scale_is_in_every_checkpoint_and_taken_up_again(tmp_path: Path) -> 
     assert saved[-1]["scaler"]["scale"] == 32768.0
     (tmp_path / "again").mkdir()
     again, _, _ = make(tmp_path / "again", Weight())
-    again.load_state_dict(saved[-1])
+    again.learner.load_state_dict(saved[-1])
     again.records.close()
-    assert again.precision.scaler.get_scale() == 32768.0
+    assert again.learner.precision.scaler.get_scale() == 32768.0
 
 
 def half_page() -> tuple[Logits, Targets]:

@@ -1,0 +1,81 @@
+"""A run's folder, claimed: by one run at a time, and by a new run only where none has been."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from formats.disk import writing
+from formats.errors import TextshardsError, UsageError
+from formats.run_record import CONFIG, METRICS
+
+LOCK = ".lock"
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Hold a run's folder, which is made; the lock goes with the process, however it ends.
+
+    Raises:
+        TextshardsError: another run holds it; names its process.
+        UsageError: the folder cannot be written to.
+    """
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / LOCK).open("a+")
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            raise TextshardsError(
+                f"run folder {folder} is being written by another process",
+                found=file.read().strip() or "a run that has just begun",
+                next_step="wait until it has finished, or stop it; or choose another exp_name=NAME",
+            ) from None
+        except OSError:
+            # A file system without locks (Lustre mounted without flock) keeps no run from training.
+            pass
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
+        file.flush()
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                file.truncate(0)
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that a run has written into.
+
+    Raises:
+        UsageError: one has.
+    """
+    if holds_run(folder):
+        raise UsageError(
+            f"run folder {folder}",
+            expected="a new one",
+            found="an earlier run",
+            next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
+        )
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a run has written into a folder."""
+    return any((folder / name).exists() for name in (METRICS, CONFIG))
+
+
+def clear(folder: Path) -> None:
+    """Remove what lies in a run's folder, but for the lock, which whoever clears it holds."""
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        elif path.name != LOCK:
+            path.unlink()
