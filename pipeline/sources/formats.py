@@ -45,6 +45,7 @@ FormatName = Annotated[str, AfterValidator(known)]
 
 
 def reader(name: str) -> ReadSplit:
-    """Return what yields the entries of one split of a source in that format."""
-    read: ReadSplit = import_module(f"pipeline.sources.{known(name)}").read
-    return read
+    """Return what yields the entries of one split of a source in that format, whatever parts it has."""
+    from pipeline.sources.parts import in_parts
+
+    return in_parts(import_module(f"pipeline.sources.{known(name)}").read)

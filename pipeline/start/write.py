@@ -77,7 +77,9 @@ def _source_notes(chosen: Recognised, others: Sequence[Recognised], measured: Su
     return notes
 
 
-def _where(value: str | FolderPair) -> str:
+def _where(value: str | FolderPair | tuple[str | FolderPair, ...]) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(map(_where, value))
     return f"{value.images or '.'} + {value.gt}" if isinstance(value, FolderPair) else value
 
 
