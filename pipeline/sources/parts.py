@@ -24,7 +24,7 @@ def in_parts(read_part: ReadSplit) -> ReadSplit:
 
     def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
         for part in parts_of(settings, split):
-            images = settings.images.replace("{folder}", _folder(settings.root, part))
+            images = settings.images.replace("{folder}", folder_of(settings.root, part))
             alone = settings.model_copy(update={"splits": {split: part}, "images": images})
             for entry in read_part(alone, split):
                 # gather.py knows the split's `images` alone, not the part's.
@@ -67,7 +67,7 @@ def _matching(root: Place, split: str, pattern: str) -> list[str]:
     return [_name(root, file) for file in files]
 
 
-def _folder(root: Place, part: Part) -> str:
+def folder_of(root: Place, part: Part) -> str:
     """Return the folder of a label file, relative to the root; of a pair of folders, the root itself."""
     if isinstance(part, FolderPair):
         return ""

@@ -17,6 +17,8 @@ from pipeline.sources.formats import FormatName
 PAIRED_FORMATS = ("icdar", "polygons")
 MATCHING_FORMATS = ("labelme",)
 """Formats whose readers take folders and patterns themselves: they mean pages there, not label files."""
+HELD_OUT = "val"
+"""The split that `hold_out` makes."""
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
@@ -88,6 +90,13 @@ class SourceSettings(Section):
     dont_care: tuple[str, ...] = Field(("###", "*"), description="transcriptions that mean don't-care")
     max_pixels: int = Field(MAX_PIXELS, ge=1, description="largest page, pixels, checked before decoding")
 
+    hold_out: float = Field(
+        0.0,
+        ge=0.0,
+        lt=1.0,
+        description="share of the pages of the only split that is set aside as the split val; 0: none",
+    )
+
     @model_validator(mode="after")
     def _possible(self) -> SourceSettings:
         for split, value in self.splits.items():
@@ -99,6 +108,9 @@ class SourceSettings(Section):
                 raise ValueError(
                     f"splits.{split}: format {self.format} reads an annotation file, not a pair of folders"
                 )
+        if self.hold_out and (len(self.splits) > 1 or HELD_OUT in self.splits):
+            named = ", ".join(self.splits)
+            raise ValueError(f"hold_out: is for a source of one split, not named {HELD_OUT}; found {named}")
         return self
 
     def images_folder(self, split: str) -> str:
