@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -25,10 +26,11 @@ def configuration(
         measured: of the pages.
         next_steps: the commands to go on with, a line each, for its first lines.
     """
-    canvas = measured.canvas()
+    canvas, root = measured.canvas(), Path(str(chosen.settings.root))
     lines = [
-        f"# {FORMATS[chosen.settings.format]}, as found below {chosen.settings.root}: {_pages(chosen)}.",
+        f"# {FORMATS[chosen.settings.format]}, as found below {root}: {_pages(chosen)}.",
         *(f"# {line}" for line in next_steps),
+        *([] if root.is_absolute() else ["# source.root counts from the folder in which a command runs."]),
         "# Every field can be left out but source; docs/sources.md and --help tell of the others.",
         *_dump("source", _source(chosen.settings), _source_notes(chosen, others, measured)),
         *_dump("geometry", {"canvas": list(canvas)}, _canvas_notes(measured, canvas)),
