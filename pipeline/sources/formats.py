@@ -22,6 +22,7 @@ FORMATS = {
     "paddle": "PaddleOCR Label.txt",
     "labelme": "Labelme JSON",
     "coco": "COCO-style JSON",
+    "cocotext": "COCO-Text v2 JSON",
     "mmocr0": "MMOCR 0.x JSON lines",
     "mmocr1": "MMOCR 1.x JSON",
 }

@@ -19,7 +19,7 @@ MATCHING_FORMATS = ("labelme",)
 """Formats whose readers take folders and patterns themselves: they mean pages there, not label files."""
 HELD_OUT = "val"
 """The split that `hold_out` makes."""
-_SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def below_root(folder: str) -> str:
@@ -100,7 +100,7 @@ class SourceSettings(Section):
     @model_validator(mode="after")
     def _possible(self) -> SourceSettings:
         for split, value in self.splits.items():
-            if not _SPLIT_NAME.fullmatch(split):
+            if not SPLIT_NAME.fullmatch(split):
                 raise ValueError(f"splits.{split}: a split's name is made of letters, digits, '_', '-', '.'")
             parts = value if isinstance(value, tuple) else (value,)
             paired = any(isinstance(part, FolderPair) for part in parts)

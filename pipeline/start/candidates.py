@@ -8,9 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import PurePosixPath
 
+from formats.errors import SourceError
+from pipeline.sources.cocotext import sets_of
 from pipeline.sources.pairs import gt_names
 from pipeline.sources.reading import text_lines
-from pipeline.sources.settings import FolderPair, Part
+from pipeline.sources.settings import SPLIT_NAME, FolderPair, Part
 from pipeline.start.folder import Folder, folder_text
 from pipeline.start.sniff import kind_of
 
@@ -61,6 +63,9 @@ def candidates(folder: Folder, kinds: Kinds) -> Iterator[tuple[str, Splits]]:
                 a_page[kind][parent] = None
             else:
                 whole[kind].append(file)
+    # One file holds the splits of COCO-Text, under names of its own.
+    for place in whole.pop("cocotext", ()):
+        yield "cocotext", dict.fromkeys(_sets(folder, place), str(place))
     for kind, places in whole.items():
         for splits in _arranged({place: str(place) for place in places}):
             yield _listed_kind(folder, splits) if kind == "list" else kind, splits
@@ -75,6 +80,14 @@ def candidates(folder: Folder, kinds: Kinds) -> Iterator[tuple[str, Splits]]:
         parent: pair for parent in parents if (pair := _paired(folder, parent)) is not None
     }
     yield from ((text_kind, splits) for splits in _arranged(pairs))
+
+
+def _sets(folder: Folder, place: PurePosixPath) -> list[str]:
+    try:
+        found = sets_of(folder.root, folder.root / place)
+    except SourceError:
+        found = []
+    return [name for name in found if SPLIT_NAME.fullmatch(name)] or ["train"]
 
 
 def _arranged(parts: Mapping[PurePosixPath, Part]) -> Iterator[Splits]:

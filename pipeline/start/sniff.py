@@ -51,6 +51,8 @@ def _object_kind(whole: Any) -> str | None:
         return None
     if isinstance(whole.get("images"), dict):
         return "ufo"
+    if isinstance(whole.get("imgs"), dict) and isinstance(whole.get("anns"), dict):
+        return "cocotext"
     if isinstance(whole.get("images"), list) and isinstance(whole.get("annotations"), list):
         return "coco"
     if isinstance(whole.get("data_list"), list):
