@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from formats.errors import UsageError
+from formats.setting_problems import settings_error
 
 Model = TypeVar("Model", bound=BaseModel)
 MAX_CONFIG_BYTES = 1 << 18
@@ -35,9 +35,12 @@ def load_settings(model: type[Model], path: Path | None, overrides: Sequence[str
         UsageError: the file cannot be read, or the settings do not fit; names every problem.
     """
     values = read_yaml(path) if path is not None else {}
+    given = [_first_new(values, word.partition("=")[0].split(".")) for word in overrides]
     for word in overrides:
         _override(values, word)
-    return validate_settings(model, values, str(path) if path is not None else "settings")
+    if path is None:
+        return validate_settings(model, values, "settings")
+    return validate_settings(model, values, str(path), given)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -49,8 +52,14 @@ def read_yaml(path: Path) -> dict[str, Any]:
         UsageError: no such file, too large, not YAML, not a mapping, with aliases or with a field set twice.
     """
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise UsageError(f"configuration {path}", expected=f"at most {MAX_CONFIG_BYTES} bytes")
+        size = path.stat().st_size
+        if size > MAX_CONFIG_BYTES:
+            raise UsageError(
+                f"configuration {path}",
+                expected=f"a YAML file of at most {MAX_CONFIG_BYTES} bytes",
+                found=f"{size} bytes",
+                next_step="name a configuration; examples lie in configs/",
+            )
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise UsageError(
@@ -60,7 +69,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
             next_step="name an existing file; examples lie in configs/",
         ) from None
     except UnicodeDecodeError as error:
-        raise UsageError(f"configuration {path}", expected="UTF-8 text", found=str(error)) from None
+        raise UsageError(
+            f"configuration {path}",
+            expected="UTF-8 text",
+            found=f"byte 0x{error.object[error.start]:02x} at {error.start}: another encoding, or no text",
+            next_step="save it as UTF-8, or name a YAML file; examples lie in configs/",
+        ) from None
     return parse_yaml(text, f"configuration {path}")
 
 
@@ -70,7 +84,12 @@ def parse_yaml(text: str, name: str) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise UsageError(name, expected="a mapping of sections", found=type(values).__name__)
+        raise UsageError(
+            name,
+            expected="a mapping of sections",
+            found="a list" if isinstance(values, list) else "a single value",
+            next_step="write `section:` and its fields indented below it; examples lie in configs/",
+        )
     return values
 
 
@@ -80,7 +99,12 @@ def _parse_value(text: str, name: str) -> Any:
         _refuse_twice(yaml.compose(text, Loader=yaml.SafeLoader), name)
         return yaml.safe_load(text)
     except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
-        raise UsageError(name, expected="YAML", found=" ".join(str(error).split())) from error
+        found = " ".join(str(error).split())
+        tab = "'\\t'" in found
+        step = (
+            "indent with blanks: YAML takes no tabs there" if tab else "mend it there; configs/ has examples"
+        )
+        raise UsageError(name, expected="YAML", found=found, next_step=step) from error
 
 
 def _override_value(text: str, name: str) -> Any:
@@ -146,40 +170,20 @@ def _override(values: dict[str, Any], word: str) -> None:
     values[path[-1]] = value
 
 
-def validate_settings(model: type[Model], values: dict[str, Any], name: str) -> Model:
-    """Validate plain values as a model; see `load_settings`."""
+def _first_new(values: Any, path: Sequence[str]) -> tuple[str, ...]:
+    """Return the field that an override sets, or the section above it that a file does not have."""
+    for depth, part in enumerate(path[:-1], start=1):
+        values = values.get(part) if isinstance(values, dict) else None
+        if values is None:
+            return tuple(path[:depth])
+    return tuple(path)
+
+
+def validate_settings(
+    model: type[Model], values: dict[str, Any], name: str, given: Collection[tuple[str, ...]] = ()
+) -> Model:
+    """Validate plain values as a model; see `load_settings`. `given` are fields set on the command line."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = [_describe(model, problem) for problem in error.errors()]
-    raise UsageError(
-        f"{name}: {len(problems)} problem{'s' if len(problems) > 1 else ''}\n"
-        + "\n".join(f"  - {problem}" for problem in problems),
-        next_step="mend these fields; --help names an example",
-    )
-
-
-def _describe(model: type[BaseModel], problem: Any) -> str:
-    where = ".".join(str(part) for part in problem["loc"]) or "settings"
-    if problem["type"] == "extra_forbidden":
-        known = _fields_at(model, problem["loc"][:-1])
-        near = difflib.get_close_matches(str(problem["loc"][-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}"
-        return f"{where}: unknown field; {hint}"
-    if problem["type"] == "missing":
-        return f"{where}: must be given"
-    message = problem["msg"].removeprefix("Value error, ")
-    message = message[:1].lower() + message[1:]
-    found = problem["input"]
-    shown = repr(found) if not isinstance(found, dict) else "a mapping"
-    return f"{where}: {message}; found {shown[:80]}"
-
-
-def _fields_at(model: type[BaseModel], location: Iterable[Any]) -> list[str]:
-    for part in location:
-        field = model.model_fields.get(str(part))
-        inner = field.annotation if field is not None else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        model = inner
-    return list(model.model_fields)
+        raise settings_error(model, error, values, name, given) from None

@@ -179,7 +179,7 @@ def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[s
     made = []
     try:
         total = sum(len(shard.samples) for shard in missing)
-        with progress(total, "rendering pages") as shown, progress_note(folder, total, len(jobs)) as note:
+        with progress_note(folder, total, len(jobs)) as note, progress(total, "rendering pages") as shown:
             for shard in run_on_engine(write_shard, jobs, config.runtime, folder):
                 made.append(shard)
                 done = shard.entry.samples + shard.entry.quarantined

@@ -67,7 +67,7 @@ def main(
     if start_from is not None:
         from pipeline.start.command import start
 
-        click.echo(start(start_from, config_path).human_text())
+        click.echo(start(start_from, config_path, folder).human_text())
         return 0
     if config_path is None or folder is None:
         missing = "--config" if config_path is None else "--out"

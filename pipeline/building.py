@@ -8,8 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 
+import click
+
 from formats.places import Place, RemotePath
 from formats.storage import write_whole
+from formats.wording import counted
 
 NOTE = ".building.json"
 EVERY_S = 1.0
@@ -48,6 +51,11 @@ class ProgressNote:
         self._progress = BuildProgress(0, samples, 0, shards, 0.0)
         self._write()
 
+    @property
+    def progress(self) -> BuildProgress:
+        """How far it has come."""
+        return self._progress
+
     def advance(self, samples: int) -> None:
         """Count one more shard, of so many samples."""
         seconds, so_far = time.monotonic() - self._began, self._progress
@@ -70,9 +78,17 @@ class ProgressNote:
 
 @contextmanager
 def progress_note(folder: Place, samples: int, shards: int) -> Iterator[ProgressNote]:
-    """Keep the note while a block runs; one that a killed build left is replaced."""
+    """Keep the note while a block runs, and tell how far it came where it is interrupted.
+
+    A note that a killed build left is replaced.
+    """
+    note = ProgressNote(folder, samples, shards)
     try:
-        yield ProgressNote(folder, samples, shards)
+        yield note
+    except KeyboardInterrupt:
+        done = f"{note.progress.shards} of {counted(shards, 'shard')} made so far: they stay"
+        click.echo(f"{done}, and the same command goes on", err=True)
+        raise
     finally:
         forget_progress(folder)
 

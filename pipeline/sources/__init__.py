@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.sources.formats import FORMATS, reader
 from pipeline.sources.gather import gather
+from pipeline.sources.hold_out import hold_out
 from pipeline.sources.record import Annotations, Rejected, SourceRecord, SourceText
 from pipeline.sources.settings import FolderPair, SourceSettings
 
@@ -26,4 +27,4 @@ def read_annotations(settings: SourceSettings) -> Annotations:
     Raises:
         SourceError: no such root, an annotation file that is broken as a whole, or an image in two splits.
     """
-    return gather(settings, reader(settings.format))
+    return hold_out(gather(settings, reader(settings.format)), settings.hold_out)

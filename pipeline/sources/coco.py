@@ -24,6 +24,7 @@ from pipeline.sources.values import (
     json_list,
     json_object,
     json_text,
+    layout,
     make_text,
     shown,
     stated_size,
@@ -48,7 +49,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
         raise broken_file(
             root,
             file,
-            "other JSON",
+            layout(whole),
             expected='COCO JSON: {"images": [{"id", "file_name"}], "annotations": [...]}',
         )
     of_image: dict[Hashable, list[dict[str, Any]]] = defaultdict(list)

@@ -22,6 +22,7 @@ FORMATS = {
     "paddle": "PaddleOCR Label.txt",
     "labelme": "Labelme JSON",
     "coco": "COCO-style JSON",
+    "cocotext": "COCO-Text v2 JSON",
     "mmocr0": "MMOCR 0.x JSON lines",
     "mmocr1": "MMOCR 1.x JSON",
 }
@@ -45,6 +46,7 @@ FormatName = Annotated[str, AfterValidator(known)]
 
 
 def reader(name: str) -> ReadSplit:
-    """Return what yields the entries of one split of a source in that format."""
-    read: ReadSplit = import_module(f"pipeline.sources.{known(name)}").read
-    return read
+    """Return what yields the entries of one split of a source in that format, whatever parts it has."""
+    from pipeline.sources.parts import in_parts
+
+    return in_parts(import_module(f"pipeline.sources.{known(name)}").read)

@@ -53,14 +53,14 @@ def _root(settings: SourceSettings) -> Place:
         root = settings.root.resolve()
         if root.is_dir():
             return root
-        found = "a file" if root.exists() else "nothing there"
+        found = "a file" if root.exists() else f"nothing at {printable(str(root))}"
     except (OSError, ValueError, RuntimeError) as error:
         found = getattr(error, "strerror", None) or str(error)
     raise SourceError(
         f"source root {printable(str(settings.root))}",
         expected="a folder",
         found=found,
-        next_step="set source.root=PATH",
+        next_step="set source.root=PATH; a relative one counts from the current folder",
     )
 
 

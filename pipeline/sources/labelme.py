@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Iterable, Iterator
-from itertools import takewhile
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator
 from typing import Any
 
 from formats.errors import SourceError
-from formats.places import Place, RemotePath, name_below
+from formats.places import Place
 from formats.sample import Points
 from pipeline.sources.image_paths import Inside, check_file, relative_name
+from pipeline.sources.patterns import matching
 from pipeline.sources.reading import make_entry, parse_json, read_small
 from pipeline.sources.record import Entry, SourceText, UnusableError
 from pipeline.sources.settings import SourceSettings
@@ -39,7 +37,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     """
     pattern = str(settings.splits[split])
     try:
-        files = _matching(settings.root, pattern)
+        files = matching(settings.root, pattern, in_folder="*.json")
         found = "none"
     except (OSError, ValueError, LookupError) as error:
         files, found = [], str(error)
@@ -52,51 +50,6 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
         )
     within = Inside(settings.root)
     return (_entry(settings, file, within) for file in files)
-
-
-def _matching(root: Place, pattern: str) -> list[Place]:
-    """Return the files that match a pattern, hidden ones left out; `**` does not follow links."""
-    if isinstance(root, RemotePath):
-        return _matching_objects(root, pattern)
-    folder = root / pattern
-    if folder.is_dir():
-        return sorted(_shown(folder.glob("*.json")))
-    start = Path(folder.anchor if Path(pattern).is_absolute() else root)
-    return sorted(_shown(start.glob(str(Path(pattern).relative_to(Path(pattern).anchor)))))
-
-
-def _matching_objects(root: RemotePath, pattern: str) -> list[Place]:
-    """Return the objects that a pattern or a prefix means; the listing begins where it has no wildcard."""
-    parts = PurePosixPath(pattern).parts
-    plain = list(takewhile(lambda part: not set(part) & set("*?["), parts))
-    start = root / "/".join(plain) if plain else root
-    folder = len(plain) == len(parts)
-    found = (path for path in start.rglob("*.json" if folder else "*") if not folder or path.parent == start)
-    wanted = re.compile(_expression(parts))
-    return sorted(path for path in _shown(found) if folder or wanted.fullmatch(str(name_below(path, root))))
-
-
-def _expression(parts: tuple[str, ...]) -> str:
-    """Return a glob pattern as a regular expression: `**` is any number of folders, `*` holds no `/`."""
-    words = []
-    for part in parts:
-        if part == "**":
-            words.append("(?:[^/]+/)*")
-            continue
-        pieces = re.findall(r"\*|\?|\[!?[^\]]*\]|[^*?\[]+|\[", part)
-        wild = {"*": "[^/]*", "?": "[^/]"}
-        words.append(
-            "".join(
-                wild.get(p) or (p.replace("[!", "[^") if len(p) > 1 and p[0] == "[" else re.escape(p))
-                for p in pieces
-            )
-        )
-        words.append("/")
-    return "".join(words).removesuffix("/")
-
-
-def _shown(files: Iterable[Place]) -> Iterator[Place]:
-    return (file for file in files if not file.name.startswith("."))
 
 
 def _entry(settings: SourceSettings, file: Place, within: Inside) -> Entry:

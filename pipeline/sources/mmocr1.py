@@ -16,6 +16,7 @@ from pipeline.sources.values import (
     json_list,
     json_object,
     json_text,
+    layout,
     make_text,
     shown,
     stated_size,
@@ -33,7 +34,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     pages = whole.get("data_list") if isinstance(whole, dict) else None
     if not isinstance(pages, list) or not all(isinstance(page, dict) for page in pages):
         raise broken_file(
-            root, file, "other JSON", expected='MMOCR 1.x JSON: {"data_list": [{"img_path", "instances"}]}'
+            root, file, layout(whole), expected='MMOCR 1.x JSON: {"data_list": [{"img_path", "instances"}]}'
         )
     where = relative_name(root, file)
     return (_entry(page, index, where, settings.dont_care) for index, page in enumerate(pages))

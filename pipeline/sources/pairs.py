@@ -31,7 +31,7 @@ def read_pairs(settings: SourceSettings, split: str, parse: ParseText) -> Iterat
     if isinstance(value, FolderPair):
         folder = posixpath.join(settings.images_folder(split), value.images)
         return _folder_entries(settings.root, folder, below(settings.root, value.gt), parse)
-    return _list_entries(settings, value, parse)
+    return _list_entries(settings, str(value), parse)
 
 
 def _list_entries(settings: SourceSettings, value: str, parse: ParseText) -> Iterator[Entry]:

@@ -11,7 +11,15 @@ from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_json
 from pipeline.sources.record import Entry, SourceText
 from pipeline.sources.settings import SourceSettings
-from pipeline.sources.values import json_flag, json_object, json_text, make_text, paired_polygon, stated_size
+from pipeline.sources.values import (
+    json_flag,
+    json_object,
+    json_text,
+    layout,
+    make_text,
+    paired_polygon,
+    stated_size,
+)
 
 
 def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
@@ -24,7 +32,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     whole = read_json(root, file)
     images = whole.get("images") if isinstance(whole, dict) else None
     if not isinstance(images, dict):
-        raise broken_file(root, file, 'no object "images"', expected='UFO JSON: {"images": {file: ...}}')
+        raise broken_file(root, file, layout(whole), expected='UFO JSON: {"images": {file: ...}}')
     where = relative_name(root, file)
     for name, page in images.items():
         size = stated_size(page.get("img_h"), page.get("img_w")) if isinstance(page, dict) else None

@@ -147,6 +147,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
 
 
+def layout(whole: Any) -> str:
+    """Return what a JSON file holds, for a message: the names on top of an object."""
+    if not isinstance(whole, dict):
+        return shown(whole)
+    names = ", ".join(f'"{ascii(name[:30])[1:-1]}"' for name in list(whole)[:6])
+    return f"an object of {names or 'nothing'}{', ...' if len(whole) > 6 else ''}"
+
+
 def _check_count(vertices: int, what: str) -> None:
     if vertices > MAX_VERTICES:
         raise UnusableError(f"{what}: expected at most {MAX_VERTICES} vertices, found {vertices}")

@@ -2,45 +2,69 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from formats.errors import UsageError
 from formats.picture import save_png
+from formats.places import Place
 from formats.storage import write_whole
+from formats.wording import counted
 from pipeline.sources import FORMATS, Annotations
 from pipeline.start.folder import look_through
+from pipeline.start.next_steps import next_steps
 from pipeline.start.preview import preview
 from pipeline.start.recognise import Recognised, recognise
 from pipeline.start.survey import Survey, survey
 from pipeline.start.write import configuration
 
+_NAMED = 3
+
 
 @dataclass(frozen=True)
 class Started:
-    """A written configuration, and what it was written from."""
+    """A written configuration, and what it was written from.
+
+    Attributes:
+        config: the file written.
+        picture: three pages with their polygons.
+        out: where the set is to lie.
+        chosen: the reading of the labels that was written.
+        left_out: images of the folder that it does not name.
+        measured: of the pages.
+    """
 
     config: Path
     picture: Path
+    out: Place
     chosen: Recognised
+    left_out: tuple[PurePosixPath, ...]
     measured: Survey
 
     def human_text(self) -> str:
-        """Return what to tell, a fact a line, and the next command."""
+        """Return what to tell, a fact a line, and the next commands."""
         found = self.chosen.annotations
         canvas = self.measured.canvas()
         return "\n".join(
             [
                 f"{self.chosen.settings.root}: {FORMATS[self.chosen.settings.format]}",
-                f"  pages     {len(found.records)}{_rejected(found)}",
+                f"  pages     {_pages(self.chosen)}{_rejected(found)}",
+                *([f"  left out  {_left_out(self.left_out)}"] if self.left_out else []),
                 f"  canvas    {canvas[0]} x {canvas[1]} (height x width): "
                 f"{self.measured.lost(canvas):.1%} of the texts are too small for it",
                 f"  written   {self.config}",
                 f"  look at   {self.picture}: are the polygons where the texts are?",
-                "next step:",
-                f"  python -m pipeline.build --config {self.config} --out sets/{self.config.stem}",
+                *next_steps(self.config, self.out, self.chosen),
             ]
         )
+
+
+def _pages(reading: Recognised) -> str:
+    splits = ", ".join(f"{count} {split}" for split, count in reading.pages.items())
+    parts = len(reading.parts)
+    several = parts > len(reading.settings.splits)
+    return f"{len(reading.annotations.records)} ({splits})" + (f" in {parts} places" if several else "")
 
 
 def _rejected(found: Annotations) -> str:
@@ -48,34 +72,53 @@ def _rejected(found: Annotations) -> str:
     return f"; {len(rows)} more cannot be used, first {rows[0].key}: {rows[0].reason}" if rows else ""
 
 
-def start(root: Path, config: Path | None) -> Started:
+def _left_out(images: tuple[PurePosixPath, ...]) -> str:
+    """Name the first of the images left out, of a folder one at most where there are several folders."""
+    firsts = {image.parent: image for image in reversed(images)}
+    named = list(firsts.values())[::-1] if len(firsts) > 1 else list(images)
+    more = ", ..." if len(images) > len(named[:_NAMED]) else ""
+    return (
+        f"{counted(len(images), 'image')} below it that belong to none of these: "
+        f"{', '.join(map(str, named[:_NAMED]))}{more}"
+    )
+
+
+def start(root: Path, config: Path | None, out: Place | None = None) -> Started:
     """Write a configuration for the labelled pages of a folder, and a picture of three of them beside it.
 
     Args:
         root: the folder of pages and labels.
         config: the file to write (default: the folder's name with .yaml, in the current folder).
+        out: where the set is to lie, for the next command (default: below sets/).
 
     Raises:
         UsageError: nothing recognised, or the configuration is there already.
     """
     config = config or Path(f"{root.resolve().name or 'pages'}.yaml")
+    out = out or Path("sets") / config.stem
     picture = config.with_suffix(".png")
-    for path in (config, picture):
-        if path.exists():
-            raise UsageError(
-                str(path),
-                expected="a file that is not there yet",
-                found="one that is",
-                next_step="name another with --config FILE, or remove it",
-            )
-    chosen, *others = recognise(look_through(root))
+    _check_absent(root, config, picture)
+    folder = look_through(root)
+    chosen, *others = recognise(folder)
     records = chosen.annotations.records
     measured = survey(records)
     if not measured.pages:
         raise UsageError(f"--init {root}", expected="images with a readable header", found="none")
     sheet_HWC = preview(records, chosen.settings.max_pixels)
-    text = configuration(chosen, others, measured, config)
+    text = configuration(chosen, others, measured, next_steps(config, out, chosen))
     config.parent.mkdir(parents=True, exist_ok=True)
     save_png(picture, sheet_HWC)
     write_whole(config, text.encode())
-    return Started(config, picture, chosen, measured)
+    return Started(config, picture, out, chosen, tuple(chosen.left_out(folder)), measured)
+
+
+def _check_absent(root: Path, *files: Path) -> None:
+    for path in files:
+        if path.exists():
+            raise UsageError(
+                f"--init would write {path}",
+                expected="no such file: --init replaces none",
+                found="one that is there already",
+                next_step=f"write another: python -m pipeline.build --init {shlex.quote(str(root))} "
+                f"--config FILE.yaml; or move {shlex.quote(str(path))} away first",
+            )

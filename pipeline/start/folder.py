@@ -44,10 +44,10 @@ class Folder:
         for name in names:
             written = PurePosixPath(name.replace("\\", "/"))
             for image in self._by_name.get(written.name, ()):
-                last[_text(image.parent)] += 1
+                last[folder_text(image.parent)] += 1
                 parts = written.parts
                 if image.parts[-len(parts) :] == parts:
-                    whole[_text(PurePosixPath(*image.parts[: -len(parts)]))] += 1
+                    whole[folder_text(PurePosixPath(*image.parts[: -len(parts)]))] += 1
         for found, only_names in ((whole, False), (last, True)):
             if found:
                 # Of folders with as many, the first by name.
@@ -84,5 +84,6 @@ def look_through(root: Path) -> Folder:
     return Folder(root, sorted(images), labels)
 
 
-def _text(folder: PurePosixPath) -> str:
+def folder_text(folder: PurePosixPath) -> str:
+    """Return a folder as settings name it: the root itself is an empty text."""
     return "" if folder == PurePosixPath(".") or not folder.parts else str(folder)

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
+import unicodedata
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
 
 from formats.errors import SourceError, UsageError
-from pipeline.sources import FORMATS, Annotations, FolderPair, SourceSettings, read_annotations, reader
-from pipeline.sources.pairs import gt_names
-from pipeline.sources.reading import text_lines
+from pipeline.sources import FORMATS, Annotations, SourceSettings, read_annotations, reader
+from pipeline.sources.parts import folder_of, parts_of
+from pipeline.sources.settings import FolderPair, Part
+from pipeline.start.candidates import Splits, candidates, kinds_of
 from pipeline.start.folder import Folder
-from pipeline.start.sniff import kind_of
 
-Splits = dict[str, str | FolderPair]
-
-SPLIT_WORDS = {
-    "train": "train",
-    "training": "train",
-    "val": "val",
-    "valid": "val",
-    "validation": "val",
-    "dev": "val",
-    "test": "test",
-    "testing": "test",
-    "eval": "test",
-}
-_LOOKED_AT = 12
-"""Files of a folder of many that are opened to see what they hold."""
 _NAMES = 200
+"""Names of a label file that are looked for among the images."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +28,31 @@ class Recognised:
     annotations: Annotations
 
     @property
-    def rank(self) -> tuple[int, int, int]:
-        """How well these settings fit: pages found, few refused, few splits."""
+    def pages(self) -> dict[str, int]:
+        """Number of pages that can be used, by split."""
+        return dict(Counter(record.split for record in self.annotations.records))
+
+    @property
+    def share_rejected(self) -> float:
+        """Share of the pages that cannot be used."""
         found = self.annotations
-        return len(found.records), -len(found.rejected), -len(self.settings.splits)
+        return len(found.rejected) / max(1, len(found.records) + len(found.rejected))
+
+    @property
+    def parts(self) -> list[tuple[str, Part]]:
+        """The label files or pairs of folders, each with its split."""
+        return [(split, part) for split in self.settings.splits for part in parts_of(self.settings, split)]
+
+    @property
+    def rank(self) -> tuple[int, int, int, int]:
+        """How well these settings fit: pages found, few refused, few splits, few parts."""
+        found = self.annotations
+        return len(found.records), -len(found.rejected), -len(self.settings.splits), -len(self.parts)
+
+    def left_out(self, folder: Folder) -> list[PurePosixPath]:
+        """Return the folder's images that stand in no label file that is read, in order."""
+        read = {row.key for rows in (self.annotations.records, self.annotations.rejected) for row in rows}
+        return [image for image in folder.images if unicodedata.normalize("NFC", str(image)) not in read]
 
 
 def recognise(folder: Folder) -> list[Recognised]:
@@ -54,8 +61,8 @@ def recognise(folder: Folder) -> list[Recognised]:
     Raises:
         UsageError: no label file of a known format, or none that names a page of the folder.
     """
-    kinds = _kinds(folder)
-    tried = [_tried(folder, label_format, splits) for label_format, splits in _candidates(folder, kinds)]
+    kinds = kinds_of(folder)
+    tried = [_tried(folder, label_format, splits) for label_format, splits in candidates(folder, kinds)]
     found = sorted(
         (reading for reading in tried if reading is not None and reading.annotations.records),
         key=lambda reading: reading.rank,
@@ -72,103 +79,12 @@ def recognise(folder: Folder) -> list[Recognised]:
     return found
 
 
-def _kinds(folder: Folder) -> dict[PurePosixPath, dict[PurePosixPath, str]]:
-    """Return what each folder's label files seem to be; of many alike only some are opened."""
-    kinds: dict[PurePosixPath, dict[PurePosixPath, str]] = {}
-    for parent, files in folder.labels.items():
-        opened = {file: kind_of(folder.root / file) for file in files[:_LOOKED_AT]}
-        per_page = {kind for kind in opened.values() if kind is not None}
-        rest = files[_LOOKED_AT:]
-        if len(per_page) == 1 and per_page <= {"icdar", "polygons", "labelme"}:
-            opened.update(dict.fromkeys(rest, per_page.pop()))
-        else:
-            opened.update({file: kind_of(folder.root / file) for file in rest})
-        kinds[parent] = {file: kind for file, kind in opened.items() if kind is not None}
-    return kinds
-
-
-def _candidates(
-    folder: Folder, kinds: dict[PurePosixPath, dict[PurePosixPath, str]]
-) -> Iterator[tuple[str, Splits]]:
-    whole: dict[str, list[PurePosixPath]] = defaultdict(list)
-    page: dict[str, Counter[PurePosixPath]] = defaultdict(Counter)
-    for parent, files in kinds.items():
-        for file, kind in files.items():
-            if kind in ("icdar", "polygons", "labelme"):
-                page[kind][parent] += 1
-            else:
-                whole[kind].append(file)
-    for kind, files_of_kind in whole.items():
-        for splits in _splits_of(files_of_kind):
-            yield _listed_kind(folder, splits) if kind == "list" else kind, splits
-    for kind, parents in page.items():
-        if kind == "labelme":
-            yield from ((kind, splits) for splits in _splits_of(list(parents), "/*.json"))
-            continue
-        pairs = {parent: pair for parent in parents if (pair := _paired(folder, parent)) is not None}
-        for named in _named(list(pairs)):
-            # A folder in which quadrilaterals and polygons mix is one of polygons.
-            yield "polygons" if "polygons" in page else kind, {name: pairs[p] for name, p in named.items()}
-
-
-def _listed_kind(folder: Folder, splits: Splits) -> str:
-    """Return how the annotation files are written that lists of `image<TAB>annotation` lines name."""
-    kinds: Counter[str] = Counter()
-    for listing in splits.values():
-        for _, line in islice(text_lines((folder.root / str(listing)).read_bytes()), _LOOKED_AT):
-            kinds[kind_of(folder.root / line.partition("\t")[2].strip()) or ""] += 1
-    return "polygons" if kinds["polygons"] > kinds["icdar"] else "icdar"
-
-
-def _splits_of(places: list[PurePosixPath], suffix: str = "") -> Iterator[Splits]:
-    for named in _named(places):
-        yield {name: f"{place}{suffix}".removeprefix("./") for name, place in named.items()}
-
-
-def _named(places: list[PurePosixPath]) -> Iterator[dict[str, PurePosixPath]]:
-    """Yield places under names of splits: together where each has a name of its own, and one by one."""
-    if not places:
-        return
-    named: dict[str, list[PurePosixPath]] = defaultdict(list)
-    for place in places:
-        named[split_name(place)].append(place)
-    if all(len(same) == 1 for same in named.values()):
-        yield {name: same[0] for name, same in named.items()}
-    for name, same in named.items():
-        if len(named) > 1 or len(same) > 1:
-            yield from ({name: place} for place in same)
-
-
-def split_name(place: PurePosixPath) -> str:
-    """Return the split that a path speaks of, by the word nearest its end; "train" where of none."""
-    for part in reversed(place.parts):
-        for word in re.split(r"[^a-z]+", part.lower()):
-            if word in SPLIT_WORDS:
-                return SPLIT_WORDS[word]
-    return "train"
-
-
-def _paired(folder: Folder, labels: PurePosixPath) -> FolderPair | None:
-    """Return a folder of labels with the folder of images that most of them go with."""
-    known = {file.name for file in folder.labels[labels]}
-    fitting: Counter[PurePosixPath] = Counter()
-    for image in folder.images:
-        if any(name.name in known for name in gt_names(PurePosixPath(image.name))):
-            fitting[image.parent] += 1
-    if not fitting:
-        return None
-    images = min(fitting, key=lambda parent: (-fitting[parent], len(parent.parts), parent))
-    return FolderPair(images="" if images == PurePosixPath(".") else str(images), gt=str(labels))
-
-
 def _tried(folder: Folder, label_format: str, splits: Splits) -> Recognised | None:
     settings = SourceSettings.model_validate(
         {"format": label_format, "root": folder.root, "splits": splits, "dont_care": _DONT_CARE}
     )
     plain = _read(settings)
     if plain is not None and not plain.annotations.rejected:
-        return plain
-    if any(isinstance(value, FolderPair) for value in splits.values()):
         return plain
     located = _located(folder, settings)
     readings = [plain, _read(located) if located is not None else None]
@@ -187,27 +103,35 @@ def _read(settings: SourceSettings) -> Recognised | None:
 
 def _located(folder: Folder, settings: SourceSettings) -> SourceSettings | None:
     """Return the settings with the folder in which the images that the labels name were found."""
-    found: dict[str, tuple[str, bool]] = {}
-    for split in settings.splits:
-        try:
-            entries = islice(reader(settings.format)(settings, split), _NAMES)
-            place = folder.image_folder_of(entry.image for entry in entries if not entry.unnamed)
-        except SourceError:
-            return None
-        if place is not None:
-            found[split] = place
-    if not found:
+    words: Counter[str] = Counter()
+    only_names = False
+    try:
+        for split in settings.splits:
+            for part in parts_of(settings, split):
+                place = None if isinstance(part, FolderPair) else _images_of(folder, settings, split, part)
+                if place is None:
+                    continue
+                images, last_parts = place
+                only_names |= last_parts
+                words.update(_ways_to_say(images, split, folder_of(settings.root, part)))
+    except SourceError:
         return None
-    templates = Counter(_template(images, split) for split, (images, _) in found.items())
-    only_names = any(names for _, names in found.values())
+    if not words:
+        return None
     return settings.model_copy(
-        update={
-            "images": templates.most_common(1)[0][0],
-            "image_path": "name" if only_names else "full",
-        }
+        update={"images": words.most_common(1)[0][0], "image_path": "name" if only_names else "full"}
     )
 
 
-def _template(images: str, split: str) -> str:
+def _images_of(folder: Folder, settings: SourceSettings, split: str, part: Part) -> tuple[str, bool] | None:
+    alone = settings.model_copy(update={"splits": {split: part}})
+    entries = islice(reader(settings.format)(alone, split), _NAMES)
+    return folder.image_folder_of(entry.image for entry in entries if not entry.unnamed)
+
+
+def _ways_to_say(images: str, split: str, beside: str) -> Iterator[str]:
+    """Yield how `source.images` can mean a folder, so that it fits the other label files too."""
     parts = PurePosixPath(images).parts if images else ()
-    return "/".join("{split}" if part == split else part for part in parts)
+    yield "/".join("{split}" if part == split else part for part in parts)
+    if images == beside:
+        yield "{folder}"

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from pipeline.sources.icdar import parse_texts
+from pipeline.sources.icdar import parse_line
 from pipeline.sources.reading import parse_json, text_lines
 from pipeline.sources.record import UnusableError
 from pipeline.sources.text_fields import leading_numbers
@@ -51,6 +51,8 @@ def _object_kind(whole: Any) -> str | None:
         return None
     if isinstance(whole.get("images"), dict):
         return "ufo"
+    if isinstance(whole.get("imgs"), dict) and isinstance(whole.get("anns"), dict):
+        return "cocotext"
     if isinstance(whole.get("images"), list) and isinstance(whole.get("annotations"), list):
         return "coco"
     if isinstance(whole.get("data_list"), list):
@@ -70,9 +72,16 @@ def _text_kind(head: bytes) -> str | None:
     many = sum(len(leading_numbers(line.split(","))) >= _QUADRILATERAL + 2 for line in lines)
     if many > _MANY * len(lines):
         return "polygons"
+    if sum(map(_of_icdar, lines)) * 2 >= len(lines):
+        return "icdar"
+    numbers = [len(leading_numbers(line.split(","))) for line in lines]
+    return "polygons" if min(numbers) >= 1 and max(numbers) >= 6 else None
+
+
+def _of_icdar(line: str) -> bool:
+    """Tell whether a line is ICDAR's; where most are, the others are damaged: they change no format."""
     try:
-        parse_texts("\n".join(lines).encode(), ())
+        parse_line(line, ())
     except UnusableError:
-        numbers = [len(leading_numbers(line.split(","))) for line in lines]
-        return "polygons" if min(numbers) >= 1 and max(numbers) >= 6 else None
-    return "icdar"
+        return False
+    return True

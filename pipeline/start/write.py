@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import textwrap
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,19 +15,22 @@ from pipeline.start.recognise import Recognised
 from pipeline.start.survey import MIN_SIZE, Survey
 
 
-def configuration(chosen: Recognised, others: Sequence[Recognised], measured: Survey, path: Path) -> str:
+def configuration(
+    chosen: Recognised, others: Sequence[Recognised], measured: Survey, next_steps: Sequence[str]
+) -> str:
     """Return the text of a build configuration with its reasons beside it.
 
     Args:
         chosen: the reading to go on with.
         others: further readings of the folder, told in a comment.
         measured: of the pages.
-        path: where the text will stand; named in its first lines.
+        next_steps: the commands to go on with, a line each, for its first lines.
     """
-    canvas = measured.canvas()
+    canvas, root = measured.canvas(), Path(str(chosen.settings.root))
     lines = [
-        f"# {FORMATS[chosen.settings.format]}, as found below {chosen.settings.root}: {_pages(chosen)}.",
-        f"#   python -m pipeline.build --config {path} --out sets/{path.stem}",
+        f"# {FORMATS[chosen.settings.format]}, as found below {root}: {_pages(chosen)}.",
+        *(f"# {line}" for line in next_steps),
+        *([] if root.is_absolute() else ["# source.root counts from the folder in which a command runs."]),
         "# Every field can be left out but source; docs/sources.md and --help tell of the others.",
         *_dump("source", _source(chosen.settings), _source_notes(chosen, others, measured)),
         *_dump("geometry", {"canvas": list(canvas)}, _canvas_notes(measured, canvas)),
@@ -39,10 +41,9 @@ def configuration(chosen: Recognised, others: Sequence[Recognised], measured: Su
 
 
 def _pages(reading: Recognised) -> str:
-    counts = Counter(record.split for record in reading.annotations.records)
-    told = ", ".join(f"{count} {split}" for split, count in sorted(counts.items()))
+    told = ", ".join(f"{count} {split}" for split, count in sorted(reading.pages.items()))
     rejected = len(reading.annotations.rejected)
-    noun = "page" if sum(counts.values()) == 1 else "pages"
+    noun = "page" if len(reading.annotations.records) == 1 else "pages"
     return f"{told} {noun}" + (f", {rejected} that cannot be used" if rejected else "")
 
 
@@ -50,10 +51,7 @@ def _source(settings: SourceSettings) -> dict[str, Any]:
     values: dict[str, Any] = {
         "format": settings.format,
         "root": str(settings.root),
-        "splits": {
-            split: value.model_dump() if isinstance(value, FolderPair) else value
-            for split, value in settings.splits.items()
-        },
+        "splits": settings.model_dump(mode="json")["splits"],
     }
     if settings.images:
         values["images"] = settings.images
@@ -69,15 +67,21 @@ def _source_notes(chosen: Recognised, others: Sequence[Recognised], measured: Su
     notes.append(f"dont_care: transcriptions that mean don't-care; on {measured.pages} pages: {told}.")
     if marks.get("*") and not marks.get("###"):
         notes.append('Where a printed asterisk is a text to be found, leave "*" out.')
-    pages = len(chosen.annotations.records)
-    for reading in [other for other in others if len(other.annotations.records) >= pages][:3]:
+    records = chosen.annotations.records
+    as_many = [other for other in others if len(other.annotations.records) >= len(records)]
+    # The same records are the same labels, named by other words.
+    for reading in [other for other in as_many if other.annotations.records != records][:3]:
         splits = ", ".join(f"{split}: {_where(value)}" for split, value in reading.settings.splits.items())
         notes.append(f"Also readable: format {reading.settings.format}, {splits} ({_pages(reading)}).")
+    if len(chosen.settings.splits) == 1:
+        notes.append("hold_out: 0.1 would set a tenth of the pages aside as the split val, to validate on.")
     notes += [f"Cannot be used: {row.key}: {row.reason}"[:200] for row in chosen.annotations.rejected[:3]]
     return notes
 
 
-def _where(value: str | FolderPair) -> str:
+def _where(value: str | FolderPair | tuple[str | FolderPair, ...]) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(map(_where, value))
     return f"{value.images or '.'} + {value.gt}" if isinstance(value, FolderPair) else value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -134,7 +135,9 @@ def test_a_damaged_shard_is_made_again(tmp_path: Path, pages: Path) -> None:
         assert content(tmp_path / "set") == before
 
 
-def test_an_interrupted_build_goes_on(tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_build_goes_on(
+    tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from pipeline import assemble
 
     work, calls = assemble.write_shard, []
@@ -149,6 +152,9 @@ def test_an_interrupted_build_goes_on(tmp_path: Path, pages: Path, monkeypatch: 
     monkeypatch.setattr(assemble, "write_shard", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path / "set", pages)
+    assert re.search(
+        r"2 of \d+ shards made so far: they stay, and the same command goes on\n", capsys.readouterr().err
+    )
     assert not (tmp_path / "set/manifest.json").exists()
     monkeypatch.undo()
     report = run(tmp_path / "set", pages)

@@ -26,6 +26,7 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
         "image_path": ("full", ()),
         "max_pixels": (10**7, ()),
         "dont_care": (["word 0"], ("source",)),
+        "hold_out": (0.5, ("source",)),
     },
     "geometry": {
         "canvas": ([160, 160], ("geometry",)),

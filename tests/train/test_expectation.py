@@ -123,7 +123,7 @@ def test_a_default_of_the_build_configuration_is_expected_too(manifest: SetManif
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("data: {train: [train]}", "data: unknown field"),
+        ("data: {train: [train]}", "what looks like a training configuration: data"),
         ("targets: {shrink_ration: 0.4}", "did you mean 'shrink_ratio'"),
         ("geometry: {canvas: [100, 96]}", "multiple of 32"),
         ("- 1", "a mapping of sections"),

@@ -27,6 +27,10 @@ VALID: dict[str, Any] = {
         "annotations": [{"image_id": 1, "iscrowd": 0, "segmentation": [FLAT], "bbox": [0, 0, 9, 9]}],
     },
     "mmocr0": {"file_name": "a.jpg", "annotations": [{"iscrowd": 0, "segmentation": [FLAT]}]},
+    "cocotext": {
+        "imgs": {"1": {"file_name": "a.jpg", "set": "train"}},
+        "anns": {"2": {"image_id": 1, "mask": FLAT, "legibility": "legible"}},
+    },
     "mmocr1": {"data_list": [{"img_path": "a.jpg", "instances": [{"polygon": FLAT, "ignore": False}]}]},
     "paddle": [{"transcription": "a", "points": POINTS}],
 }

@@ -12,6 +12,7 @@ from PIL import Image
 from formats.errors import UsageError
 from pipeline.build import main
 from pipeline.config import load_config
+from pipeline.start.next_steps import split_words
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_reasons_stand_beside_the_settings(tmp_path: Path, pages: Path) -> None:
 def test_nothing_is_overwritten(tmp_path: Path, pages: Path) -> None:
     config = tmp_path / "mine.yaml"
     config.write_text("mine: all mine\n")
-    with pytest.raises(UsageError, match="not there yet"):
+    with pytest.raises(UsageError, match="one that is there already"):
         invoke(main, "--init", pages, "--config", config)
     assert config.read_text() == "mine: all mine\n"
 
@@ -67,3 +68,56 @@ def test_pages_that_cannot_be_decoded_are_no_start(tmp_path: Path) -> None:
         image.write_bytes(image.read_bytes()[:-200])
     with pytest.raises(UsageError, match="pages that can be decoded"):
         invoke(main, "--init", tmp_path / "pages", "--config", tmp_path / "mine.yaml")
+
+
+def test_the_next_commands_can_be_copied(tmp_path: Path) -> None:
+    made_pages(tmp_path / "my pages", 3, "train")
+    made_pages(tmp_path / "my pages", 2, "val")
+    config, out = tmp_path / "my cfg.yaml", tmp_path / "x y" / "set"
+    told = invoke(main, "--init", tmp_path / "my pages", "--config", config, "--out", out).output
+    assert f"  python -m pipeline.build --config '{config}' --out '{out}'\n" in told
+    assert f"  python -m train.run --shards '{out}' data.val=val\n" in told
+    assert f"#   python -m pipeline.build --config '{config}' --out '{out}'\n" in config.read_text()
+
+
+def test_one_split_alone_is_told_how_to_validate(tmp_path: Path) -> None:
+    made_pages(tmp_path / "pages", 3)
+    config = tmp_path / "mine.yaml"
+    told = invoke(main, "--init", tmp_path / "pages", "--config", config).output
+    assert "--shards sets/mine data.val=null\n" in told
+    assert "source.hold_out=0.1" in told
+    assert load_config(config, ["source.hold_out=0.1"]).source.hold_out == 0.1
+
+
+def test_images_that_are_left_out_are_told(tmp_path: Path, pages: Path) -> None:
+    made_pages(tmp_path / "more", 2, "else")
+    (tmp_path / "more" / "else").rename(pages / "else")
+    for labels in (pages / "else").glob("*.txt"):
+        labels.unlink()
+    told = invoke(main, "--init", pages, "--config", tmp_path / "mine.yaml").output
+    assert (
+        "left out  2 images below it that belong to none of these: else/page_0.jpg, else/page_1.jpg\n" in told
+    )
+
+
+def test_more_unusable_pages_than_a_build_bears_are_told(tmp_path: Path, pages: Path) -> None:
+    told = invoke(main, "--init", pages, "--config", tmp_path / "a.yaml").output
+    assert "runtime.max_quarantined" not in told
+    (pages / "train" / "page_0.txt").write_text("nonsense\n")
+    told = invoke(main, "--init", pages, "--config", tmp_path / "b.yaml").output
+    assert "runtime.max_quarantined=SHARE" in told
+
+
+@pytest.mark.parametrize(
+    ("splits", "words"),
+    [
+        (["test", "train"], []),
+        (["train"], ["data.val=null"]),
+        (["train", "val"], ["data.val=val"]),
+        (["test", "train", "val"], ["data.val=val"]),
+        (["test"], ["data.train=[test]", "data.val=null"]),
+        (["a", "b"], ["data.train=[a]", "data.val=b"]),
+    ],
+)
+def test_the_settings_that_fit_the_splits(splits: list[str], words: list[str]) -> None:
+    assert split_words(splits) == words

@@ -11,8 +11,11 @@ from made_pages import made_pages
 
 from formats.errors import UsageError
 from pipeline.sources import FolderPair
+from pipeline.start.candidates import split_name
 from pipeline.start.folder import look_through
-from pipeline.start.recognise import Recognised, recognise, split_name
+from pipeline.start.recognise import Recognised, recognise
+from pipeline.start.survey import survey
+from pipeline.start.write import configuration
 
 
 def best(root: Path) -> Recognised:
@@ -32,6 +35,74 @@ def test_folders_paired_by_name(tmp_path: Path) -> None:
     made_pages(tmp_path, 3, "train")
     (tmp_path / "train_list.txt").unlink()
     assert best(tmp_path).settings.splits == {"train": FolderPair(images="train", gt="train")}
+
+
+def days(root: Path, images: str = "images/{}", labels: str = "gt/{}") -> Path:
+    """Lay six pages out over two folders."""
+    pages = made_pages(root / "made", 6, "all")
+    for number in range(6):
+        for place, suffix in ((images, ".jpg"), (labels, ".txt")):
+            folder = root / "days" / place.format(f"day {number % 2 + 1}")
+            folder.mkdir(parents=True, exist_ok=True)
+            (pages / "all" / f"page_{number}{suffix}").rename(folder / f"page_{number}{suffix}")
+    return root / "days"
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "split"),
+    [
+        ("images/{}", "gt/{}", FolderPair(images="images", gt="gt")),
+        ("{}", "{}", FolderPair(images="", gt=".")),
+        (
+            "{}/images",
+            "{}/gt",
+            (
+                FolderPair(images="day 1/images", gt="day 1/gt"),
+                FolderPair(images="day 2/images", gt="day 2/gt"),
+            ),
+        ),
+    ],
+)
+def test_pages_in_several_folders_are_one_split(
+    tmp_path: Path, images: str, labels: str, split: object
+) -> None:
+    folder = look_through(days(tmp_path, images, labels))
+    chosen, *others = recognise(folder)
+    assert chosen.settings.splits == {"train": split}
+    assert len(chosen.annotations.records) == 6
+    assert chosen.left_out(folder) == []
+    assert len(others[-1].left_out(folder)) == 3
+
+
+@pytest.mark.parametrize("before", ["", "day {}/"])
+def test_label_files_in_several_folders_are_one_split(tmp_path: Path, before: str) -> None:
+    root = days(tmp_path, "{}")
+    for day in (1, 2):
+        names = sorted(image.name for image in (root / f"day {day}").iterdir())
+        rows = [f"{before.format(day)}{name}\t[]\n" for name in names]
+        (root / f"day {day}" / "Label.txt").write_text("".join(rows))
+    shutil.rmtree(root / "gt")
+    found = best(root)
+    assert found.settings.splits == {"train": ("day 1/Label.txt", "day 2/Label.txt")}
+    assert found.settings.images == ("" if before else "{folder}")
+    assert len(found.annotations.records) == 6
+
+
+@pytest.mark.parametrize("line", ["1,2,3,4,5,6,7,abc", "1,2,3,4,5,6,abc", "nonsense"])
+def test_a_damaged_line_changes_no_format(tmp_path: Path, line: str) -> None:
+    pages = made_pages(tmp_path, 3, "train")
+    (pages / "train_list.txt").unlink()
+    with (pages / "train" / "page_1.txt").open("a") as labels:
+        labels.write(f"{line}\n")
+    found = best(pages)
+    assert found.settings.format == "icdar"
+    assert [row.key for row in found.annotations.rejected] == ["train/page_1.jpg"]
+
+
+def test_the_chosen_source_is_not_told_again(tmp_path: Path) -> None:
+    chosen, *others = recognise(look_through(days(tmp_path)))
+    measured = survey(chosen.annotations.records)
+    assert "Also readable" not in configuration(chosen, others, measured, [])
 
 
 def test_polygons_of_more_than_four_vertices_are_no_quadrilaterals(tmp_path: Path) -> None:
