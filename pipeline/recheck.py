@@ -70,7 +70,7 @@ def _why(compared: Compared) -> Iterable[str]:
         for what, keys in vars(diff.samples).items():
             yield from _keys(keys, f"{what} in the source" if what != "changed" else "changed")
     yield from _keys(diff.quarantined, "cannot be used any more")
-    yield from _keys(diff.released, "can be used now")
+    yield from _keys(diff.released, "quarantined, to be tried again")
 
 
 def _keys(keys: Sequence[str], what: str) -> Iterable[str]:
