@@ -37,7 +37,7 @@ def _lines(health: SetHealth, now: float) -> Iterator[str]:
         far = "" if health.progress is None else f"; {progress_text(health.progress)}"
         yield _row("building", click.style(f"now, by {health.building}{far}", fg="yellow"))
     if health.fault is not None:
-        yield _row("why", health.fault)
+        yield from _rows("why", health.fault.splitlines())
     yield from _rows("damaged", [problem_text(problem) for problem in health.problems])
     yield from _rows("why" if health.validity.valid is False else "sources", [*health.validity.why])
     if health.contents is not None:

@@ -43,7 +43,8 @@ def recheck(folder: Place, wanted: BuildConfig | None = None) -> Rechecked:
             return _untold(f"its sources cannot be reached: {config.source.root}")
         found = check(config, folder)
     except (TextshardsError, OSError) as error:
-        return _untold(f"could not be told: {' '.join(str(error).split())}")
+        told = "; ".join(" ".join(line.split()) for line in str(error).splitlines())
+        return _untold(f"could not be told: {told}")
     compared, shards = found.compared, found.compared.diff.shards
     validity = RecordedValidity(
         valid=compared.diff.same,

@@ -209,11 +209,12 @@ def test_quarantined_samples_are_counted_by_reason(tmp_path: Path) -> None:
     made = built_set(tmp_path, runtime={"workers": 1, "max_quarantined": 1.0})
     for number in (0, 1):
         (made.pages / f"train/page_{number}.jpg").unlink()
-    (made.pages / "train/page_2.jpg").write_bytes(b"not an image")
+    (made.pages / "train/page_2.jpg").write_bytes(b"not an image\xcc")
     made.build()
     contents = examine(made.folder).contents
     assert contents is not None
     assert list(contents.quarantined.values()) == [2, 1]
+    assert [*contents.quarantined][1].endswith("image, found a file that begins otherwise")
     assert "page_" not in "".join(contents.quarantined)
     assert "does not exist" in next(iter(contents.quarantined))
     assert examine(made.folder).verdict == "valid"
@@ -251,7 +252,9 @@ def test_an_unfinished_build_and_a_damaged_manifest_are_no_sets(made: BuiltSet) 
     assert "version 2" in (examine(made.folder).fault or "")
     path.unlink()
     unfinished = examine(made.folder)
-    assert "an unfinished build" in told(unfinished)
+    lines = [line.strip() for line in told(unfinished).splitlines()]
+    assert lines[1].startswith("why          no set of shards in")
+    assert lines[2:4] == ["expected:  manifest.json", "found:     an unfinished build"]
     assert health(made).return_value == 1
 
 
