@@ -12,7 +12,7 @@ from formats import palette
 from formats.wording import counted
 from pipeline.dashboard.catalogue import CHECKING
 from pipeline.dashboard.links import Links
-from pipeline.health_text import age_text, moment_text, problem_text, progress_text, size_text
+from pipeline.health_text import age_text, moment_text, outcome_text, problem_text, progress_text, size_text
 
 Values = dict[str, Any]
 """What fills a template, by name."""
@@ -46,6 +46,7 @@ class Pages:
             "links": links,
             "progress_text": progress_text,
             "problem_text": problem_text,
+            "outcome_text": outcome_text,
             "plural": counted,
             "verdicts": VERDICTS,
             "checking": CHECKING,
