@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from formats import palette
 from formats.wording import counted
@@ -56,6 +57,7 @@ class Pages:
             "age": age_text,
             "moment": moment_text,
             "value": value_text,
+            "breaks": with_breaks,
             "ratio": lambda ratio: "" if ratio is None else f"{ratio:.{0 if ratio >= 10 else 1}f}:1",
         }
 
@@ -74,6 +76,11 @@ class Pages:
         """Return the script."""
         source, _, _ = self._env.loader.get_source(self._env, "script.js")  # type: ignore[union-attr]
         return Markup(source)
+
+
+def with_breaks(text: str) -> Markup:
+    """Return a name or path that a line may end in after a separator, rather than within a word."""
+    return Markup(re.sub(r"([/_-]+)", r"\1<wbr>", str(escape(text))))
 
 
 def value_text(value: Any) -> str:

@@ -35,7 +35,7 @@ PAGES = {
         "best H-mean 0.9000 at step 20",
         "Bytes by part",
     ],
-    "/set/made/samples?q=page_2": ["1 page with", "train/page_2.jpg"],
+    "/set/made/samples?q=page_2": ["1 page with", "train/<wbr>page_<wbr>2.jpg"],
     "/set/made/samples?sort=hmean&run=good": ["worst H-mean", "H-mean 0.000"],
     "/set/made/sample/0": ["probability map", "word 0", "found by good", "too small"],
     "/set/made/distributions": ["are lower than targets.min_size", "Texts per page"],
@@ -43,9 +43,9 @@ PAGES = {
     "/diff?a=made&b=made": ["same"],
     "/diff": ["Choose two sets"],
     "/runs": ["0.9000", "0.3000", "good"],
-    "/run/good": ["same set", "Worst pages", "Scores of validation"],
+    "/run/good": ["same fingerprint", "Worst pages", "Scores of validation"],
     "/run/poor": ["It kept no pages"],
-    "/compare?run=good&run=poor": ["Runs side by side", "hmean, best", "good", "poor"],
+    "/compare?run=good&run=poor": ["Runs side by side", "H-mean, best", "data wait", "good", "poor"],
     "/compare": ["Choose at least two runs"],
 }
 
