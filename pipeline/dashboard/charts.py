@@ -11,8 +11,10 @@ from markupsafe import Markup
 
 from pipeline.dashboard.ticks import apart, log_ticks, step_of, ticks
 
-WIDTH, HEIGHT = 640, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 22, 40
+WIDTH, HEIGHT = 640, 264
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 22, 44
+_ROOM = 110
+"""What the number under the last bar takes, at the size of letters on a phone."""
 MOST_POINTS = 400
 """Of a line: more of them are thinned out, since a screen cannot show them."""
 MARKED_POINTS = 40
@@ -173,22 +175,24 @@ class _Frame:
             values = log_ticks(10**self._y0, 10**self._y1)
         marks = [(self.x(v), _number(v)) for v in ticks(self._x0, self._x1, 7, whole="x" in axes.whole)]
         if beyond is not None:
-            last = (self.x(beyond) + self.x(self._x1)) / 2
-            marks = [*((x, text) for x, text in marks if x < last - 45), (last, f"≥ {_number(beyond)}")]
+            marks = [(x, text) for x, text in marks if x < WIDTH - _ROOM]
         rows = "".join(
             f'<path class="rule" d="M{_LEFT} {self.y(v):.1f}H{WIDTH - _RIGHT}"/>'
             f'<text x="{_LEFT - 8}" y="{self.y(v) + 4:.1f}" text-anchor="end">{_number(v)}</text>'
             for v in values
         )
         columns = "".join(
-            f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{text}</text>'
+            f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 17}" text-anchor="middle">{text}</text>'
             for x, text in marks
         )
+        if beyond is not None:
+            columns += (
+                f'<text x="{WIDTH - 2}" y="{HEIGHT - _BOTTOM + 17}" text-anchor="end">≥ {beyond:.3g}</text>'
+            )
         middle = (_LEFT + WIDTH - _RIGHT) / 2
         return (
             f'{rows}{columns}<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">'
-            f'{escape(axes.x)}</text><text class="axis" text-anchor="middle" '
-            f'transform="translate(13 {HEIGHT / 2 - 14}) rotate(-90)">{escape(axes.y)}</text>'
+            f'{escape(axes.x)}</text><text class="axis" x="{_LEFT}" y="14">{escape(axes.y)}</text>'
         )
 
 

@@ -78,9 +78,9 @@ class Pages:
         return Markup(source)
 
 
-def with_breaks(text: str) -> Markup:
-    """Return a name or path that a line may end in after a separator, rather than within a word."""
-    return Markup(re.sub(r"([/_-]+)", r"\1<wbr>", str(escape(text))))
+def with_breaks(text: str, after: str = "/") -> Markup:
+    """Return a key, a path or a name in which a line may end after some characters, not within a word."""
+    return Markup(re.sub(f"([{re.escape(after)}]+)", r"\1<wbr>", str(escape(text))))
 
 
 def value_text(value: Any) -> str:
