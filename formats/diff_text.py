@@ -131,8 +131,8 @@ def _samples(compared: Compared, planned: bool) -> Iterator[str]:
     if diff.samples is None:
         yield "  samples: not compared, since not all manifests of the shards can be read"
     else:
-        yield from _some("+", diff.samples.added, "added", "green")
-        yield from _some("-", diff.samples.removed, "removed", "red")
+        yield from _some("+", diff.came, "added", "green")
+        yield from _some("-", diff.went, "removed", "red")
         yield from _some("~", diff.samples.changed, "changed (image, annotation or split)", "yellow")
     yield from _some("!", diff.quarantined, "quarantined: B cannot use them", "yellow")
     released = "quarantined, to be tried again" if planned else "no longer quarantined"

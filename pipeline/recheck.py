@@ -68,8 +68,9 @@ def _why(compared: Compared) -> Iterable[str]:
         if change.part is not None:
             yield f"{change.field} was {change.a}, is {change.b}"
     if diff.samples is not None:
-        for what, keys in vars(diff.samples).items():
-            yield from _keys(keys, f"{what} in the source" if what != "changed" else "changed")
+        yield from _keys(diff.came, "added in the source")
+        yield from _keys(diff.went, "removed in the source")
+        yield from _keys(diff.samples.changed, "changed")
     yield from _keys(diff.quarantined, "cannot be used any more")
     yield from _keys(diff.released, "quarantined, to be tried again")
 

@@ -15,6 +15,7 @@ from made_pages import made_page
 
 from formats.errors import SetError
 from pipeline.build import main
+from pipeline.examine import examine
 
 
 @pytest.fixture
@@ -191,7 +192,9 @@ def test_an_unusable_page_that_has_changed_is_tried_again(tmp_path: Path) -> Non
     made = with_unusable(tmp_path, 1)
     (made.pages / "train/page_1.jpg").write_bytes(made_page(1))
     assert as_json(made)["quarantined"]["removed"]["keys"] == ["train/page_1.jpg"]
-    assert "1 sample quarantined, to be tried again" in check(made).stdout
+    told = check(made).stdout
+    assert "1 sample quarantined, to be tried again" in told and "added" not in told
+    assert examine(made.folder).validity.why == ("1 quarantined, to be tried again: train/page_1.jpg",)
 
 
 def test_damage_is_told_of_a_shard_that_a_build_would_replace(made: BuiltSet) -> None:
