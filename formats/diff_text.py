@@ -79,12 +79,13 @@ def _keys(keys: Sequence[str]) -> dict[str, Any]:
     return {"count": len(keys), "keys": list(keys[:_KEYS_IN_JSON])}
 
 
-def human_text(compared: Compared, *, with_command: bool = True) -> str:
+def human_text(compared: Compared, *, planned: bool = False) -> str:
     """Return a difference for a terminal: verdict, what differs, what it costs, what does not matter.
 
     Args:
         compared: the two sets.
-        with_command: whether to name the command that turns A into B.
+        planned: B is what a build would make of its source now: its pages are still to be rendered, and the
+            command that turns A into B needs no naming.
     """
     diff, (one, other) = compared.diff, compared.names
     if diff.same:
@@ -94,8 +95,8 @@ def human_text(compared: Compared, *, with_command: bool = True) -> str:
     else:
         what = f" in {_listed(diff.parts)}" if diff.parts else ""
         lines = [f"{_bold('different', 'red')}{what}", f"  --> A  {one}", f"  --> B  {other}", ""]
-        lines += [*_settings(compared), *_samples(compared), "", *_cost(compared)]
-        lines += [_command(compared)] * with_command
+        lines += [*_settings(compared), *_samples(compared, planned), "", *_cost(compared)]
+        lines += [] if planned else [_command(compared)]
     lines += _without_effect(compared)
     lines += _provenance(compared)
     return "\n".join(lines)
@@ -125,16 +126,17 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _WIDE else f"{text[: _WIDE - 3]}..."
 
 
-def _samples(compared: Compared) -> Iterator[str]:
+def _samples(compared: Compared, planned: bool) -> Iterator[str]:
     diff = compared.diff
     if diff.samples is None:
         yield "  samples: not compared, since not all manifests of the shards can be read"
     else:
-        yield from _some("+", diff.samples.added, "added", "green")
-        yield from _some("-", diff.samples.removed, "removed", "red")
+        yield from _some("+", diff.came, "added", "green")
+        yield from _some("-", diff.went, "removed", "red")
         yield from _some("~", diff.samples.changed, "changed (image, annotation or split)", "yellow")
     yield from _some("!", diff.quarantined, "quarantined: B cannot use them", "yellow")
-    yield from _some("!", diff.released, "no longer quarantined", "green")
+    released = "quarantined, to be tried again" if planned else "no longer quarantined"
+    yield from _some("!", diff.released, released, "green")
 
 
 def _some(sign: str, keys: Sequence[str], what: str, color: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ from formats.drawing import draw_polygons
 from formats.palette import INK, WHITE, Color, heat_table
 from formats.sample import Bytes
 
-DRAWABLE = "·…±"
+DRAWABLE = "©«°±´·»‘’“”…‹›™"
 """What the font has besides ASCII."""
 
 
@@ -33,8 +33,11 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def drawable(text: str) -> str:
-    """Return the text with "?" for each character that the font lacks."""
-    return "".join(c if (c.isascii() and c.isprintable()) or c in DRAWABLE else "?" for c in text)
+    r"""Return the text with an escape for each character that the font lacks: ``\xf6`` for "ö".
+
+    Names that differ still do so, as they would not with one sign for all that cannot be drawn.
+    """
+    return "".join(c if (c.isascii() and c.isprintable()) or c in DRAWABLE else ascii(c)[1:-1] for c in text)
 
 
 def text_width(text: str, size: int) -> float:

@@ -109,13 +109,18 @@ def _no_set(folder: Place, name: str, error: OSError) -> SetError:
     # Of folders only: a listing of a bucket may be long.
     listed = [] if isinstance(folder, RemotePath) else folder.glob(f"*/{SET_MANIFEST}")
     below = sorted(str(path.parent) for path in listed)
-    build = f"run python -m pipeline.build --config FILE --out {folder}"
-    return SetError(
-        f"no set of shards in {folder}",
-        expected=name,
-        found="an unfinished build" if partial else (error.strerror or str(error)),
-        next_step=f"did you mean {' or '.join(below[:3])}?" if below and not partial else build,
+    found, next_step = (
+        error.strerror or str(error),
+        f"run python -m pipeline.build --config FILE --out {folder}",
     )
+    if partial:
+        found = "an unfinished build"
+    elif below:
+        next_step = f"did you mean {' or '.join(below[:3])}?"
+    elif not isinstance(folder, RemotePath) and folder.is_dir() and any(folder.iterdir()):
+        found = "a folder of other files"
+        next_step = "name a set's folder: the one that python -m pipeline.build was given as --out"
+    return SetError(f"no set of shards in {folder}", expected=name, found=found, next_step=next_step)
 
 
 def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:

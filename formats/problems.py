@@ -47,11 +47,12 @@ class VerifyReport:
 
     Attributes:
         folder: the set's folder.
-        deep: whether every sample was decoded as well.
+        deep: whether samples were decoded as well.
         shards: number of shards the set's manifest names.
         samples: number of samples it names.
         files: number of files that were hashed.
         bytes: number of bytes that were hashed.
+        decoded: number of samples that were decoded: with `deep`, those of shards whose files can be opened.
         seconds: wall time.
         problems: what was found, by kind and path.
     """
@@ -62,6 +63,7 @@ class VerifyReport:
     samples: int
     files: int
     bytes: int
+    decoded: int
     seconds: float
     problems: tuple[Problem, ...]
 
@@ -74,7 +76,7 @@ class VerifyReport:
         count = len(self.problems)
         verdict = counted(count, "problem") if count else "sound"
         color = "red" if count else "green"
-        how = "hashed, every sample decoded" if self.deep else "hashed (--deep decodes every sample as well)"
+        how = f"hashed, {self._decoded}" if self.deep else "hashed (--deep decodes every sample as well)"
         lines = [
             f"{self.folder}: {click.style(verdict, fg=color, bold=True)}",
             f"  {counted(self.samples, 'sample')} in {counted(self.shards, 'shard')}; "
@@ -89,6 +91,15 @@ class VerifyReport:
                 "damaged shards again and removes extra ones"
             )
         return "\n".join(lines)
+
+    @property
+    def _decoded(self) -> str:
+        every = self.decoded == self.samples
+        return (
+            "every sample decoded"
+            if every
+            else f"{self.decoded} of {counted(self.samples, 'sample')} decoded"
+        )
 
 
 def sort_problems(problems: Iterable[Problem]) -> tuple[Problem, ...]:

@@ -13,6 +13,13 @@ from formats.run_diff import Comparison, Spread, shown, value_of
 from formats.run_record import RunRecord
 from formats.wording import counted
 
+SCORE_WORDS = {
+    "hmean": "H-mean",
+    "macro_hmean": "H-mean, mean over pages",
+    "cleval/hmean": "CLEval",
+    "cleval/macro_hmean": "CLEval, mean over pages",
+}
+"""What is not among them is called as it is recorded."""
 TIMES_AND_MEMORY = {
     "wall_s": "seconds",
     "samples_per_s": "pages/s",
@@ -149,7 +156,9 @@ def _figure_rows(comparison: Comparison) -> list[tuple[str, str]]:
     """Return the figures to show, and what they are called: H-means, then times and memory where recorded."""
     found = {name for record in comparison.runs.values() for name in record.figures}
     scores = [
-        (f"{at}/{name}", f"{name}, {at}") for name in hmean_names(comparison) for at in ("best", "last")
+        (f"{at}/{name}", f"{SCORE_WORDS.get(name, name)}, {at}")
+        for name in hmean_names(comparison)
+        for at in ("best", "last")
     ]
     return scores + [(name, title) for name, title in TIMES_AND_MEMORY.items() if name in found]
 
@@ -162,10 +171,12 @@ def _spread(name: str, spread: Spread | None) -> str:
 
 
 def _number(name: str, value: float | None) -> str:
-    """Return a figure as text: scores and shares with four decimals, times with one, memory with none."""
+    """Return a figure as text: scores with four decimals, shares in percent, times with one, memory whole."""
     if value is None:
         return "-"
-    if "/" in name or name.endswith("share"):
+    if name.endswith("share"):
+        return f"{100 * value:.1f} %"
+    if "/" in name:
         return f"{value:.4f}"
     return f"{value:.1f}" if name.endswith("_s") else f"{value:.0f}"
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,6 +28,15 @@ BATCH = 16
 """Samples that a thread takes at once: a million tasks of one each would fill a gigabyte."""
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """What was looked at: the problems found, the files that were hashed, the number of samples decoded."""
+
+    problems: list[Problem]
+    hashed: list[FileRecord]
+    decoded: int = 0
+
+
 def verify_set(folder: Place, *, deep: bool = False) -> VerifyReport:
     """Verify a set.
 
@@ -41,36 +52,57 @@ def verify_set(folder: Place, *, deep: bool = False) -> VerifyReport:
         manifest = read_set_manifest(folder)
     except DamageError as error:
         problem = Problem("damaged", SET_MANIFEST, None, error.expected, error.found)
-        return VerifyReport(str(folder), deep, 0, 0, 0, 0, _since(started), (problem,))
+        return VerifyReport(str(folder), deep, 0, 0, 0, 0, 0, _since(started), (problem,))
     loaded = load_shards(folder, manifest)
-    files = [file for shard in loaded.manifests.values() for file in shard.files]
-    problems = loaded.problems + (
+    looked = (
         _look_deep_afar(folder, manifest, loaded.manifests)
         if deep and isinstance(folder, RemotePath)
         else _look(folder, manifest, loaded.manifests, deep=deep)
     )
+    problems = loaded.problems + looked.problems
     problems += check_manifests(folder, manifest, loaded.manifests)
     problems += extra_files(folder, manifest, loaded.manifests)
-    return _report(folder, deep, manifest, files, started, problems)
+    hashed = _hashed((entry.manifest for entry in manifest.shards), loaded.problems) + looked.hashed
+    return VerifyReport(
+        folder=str(folder),
+        deep=deep,
+        shards=len(manifest.shards),
+        samples=manifest.stored,
+        files=len(hashed),
+        bytes=sum(file.bytes for file in hashed),
+        decoded=looked.decoded,
+        seconds=_since(started),
+        problems=sort_problems(problems),
+    )
 
 
-def _look(
-    folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest], *, deep: bool
-) -> list[Problem]:
+def _hashed(files: Iterable[FileRecord], problems: list[Problem]) -> list[FileRecord]:
+    """Return the files that were hashed: not those found missing, unreadable or of another size."""
+    unread = {p.path for p in problems if p.kind == "missing" or (p.kind == "damaged" and not _by_hash(p))}
+    return [file for file in files if file.path not in unread]
+
+
+def _by_hash(problem: Problem) -> bool:
+    return problem.expected.startswith("SHA-256")
+
+
+def _look(folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest], *, deep: bool) -> _Looked:
     """Hash the files of shards, and with `deep` decode what is in them: of a folder on a disk alone."""
     files = [file for shard in shards.values() for file in shard.files]
     with progress(sum(file.bytes for file in files), "hashing bytes") as shown:
         damage = check_files(folder, files, shown)
+    hashed = _hashed(files, damage)
     if not deep or not isinstance(folder, Path):
-        return damage
-    return damage + _look_deep(folder, manifest, shards, damage)
+        return _Looked(damage, hashed)
+    problems, decoded = _look_deep(folder, manifest, shards, damage)
+    return _Looked(damage + problems, hashed, decoded)
 
 
-def _look_deep_afar(
-    folder: RemotePath, manifest: SetManifest, shards: dict[str, ShardManifest]
-) -> list[Problem]:
+def _look_deep_afar(folder: RemotePath, manifest: SetManifest, shards: dict[str, ShardManifest]) -> _Looked:
     """Fetch a shard at a time into a scratch folder, and look at it there: each byte travels once."""
     problems: list[Problem] = []
+    hashed: list[FileRecord] = []
+    decoded = 0
     entries = {entry.name: entry for entry in manifest.shards}
     for name, shard in shards.items():
         with TemporaryDirectory(prefix="textshards-") as scratch_name:
@@ -81,29 +113,11 @@ def _look_deep_afar(
                 local.parent.mkdir(parents=True, exist_ok=True)
                 with suppress(FileNotFoundError):
                     inside(folder, path).download(local)
-            problems += _look(scratch, manifest, {name: shard}, deep=True)
-    return problems
-
-
-def _report(
-    folder: Place,
-    deep: bool,
-    manifest: SetManifest,
-    files: list[FileRecord],
-    started: float,
-    problems: list[Problem],
-) -> VerifyReport:
-    every = [entry.manifest for entry in manifest.shards] + files
-    return VerifyReport(
-        folder=str(folder),
-        deep=deep,
-        shards=len(manifest.shards),
-        samples=manifest.stored,
-        files=len(every),
-        bytes=sum(file.bytes for file in every),
-        seconds=_since(started),
-        problems=sort_problems(problems),
-    )
+            looked = _look(scratch, manifest, {name: shard}, deep=True)
+            problems += looked.problems
+            hashed += looked.hashed
+            decoded += looked.decoded
+    return _Looked(problems, hashed, decoded)
 
 
 def _since(started: float) -> float:
@@ -112,8 +126,8 @@ def _since(started: float) -> float:
 
 def _look_deep(
     folder: Path, manifest: SetManifest, shards: dict[str, ShardManifest], damage: list[Problem]
-) -> list[Problem]:
-    """Check the containers of undamaged shards, and every sample of those that can be opened.
+) -> tuple[list[Problem], int]:
+    """Check the containers of undamaged shards, and every sample of those that can be opened; count these.
 
     Those are the shards whose files all have their size, and whose manifests are those that their entries
     mean, with an index of what the encoding stores.
@@ -149,7 +163,7 @@ def _look_deep(
         for batch, found in zip(batches, pool.map(check, batches), strict=True):
             problems += found
             shown.advance(len(batch))
-    return problems
+    return problems, count
 
 
 def _has_size(folder: Path, file: FileRecord) -> bool:

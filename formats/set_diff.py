@@ -90,6 +90,21 @@ class SetDiff:
             self.parts or self.quarantined or self.released or self.shards.rebuild or self.shards.remove
         )
 
+    @property
+    def came(self) -> tuple[str, ...]:
+        """Keys of samples that were added; not of pages A knew, and could not use."""
+        return _but(self.samples.added if self.samples else (), self.released)
+
+    @property
+    def went(self) -> tuple[str, ...]:
+        """Keys of samples that were removed; not of pages B knows, and cannot use."""
+        return _but(self.samples.removed if self.samples else (), self.quarantined)
+
+
+def _but(keys: Iterable[str], others: Iterable[str]) -> tuple[str, ...]:
+    left_out = {*others}
+    return tuple(key for key in keys if key not in left_out)
+
 
 def compare(a: SetManifest, b: SetManifest, load_shard: ShardLoader | None) -> SetDiff:
     """Compare two sets.

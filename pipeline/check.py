@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from pipeline.assemble import plan_set
 from pipeline.config import BuildConfig
 from pipeline.existing import standing_shards
 from pipeline.plan import Plan, PlannedShard
+from pipeline.set_aside import still_unusable
 from pipeline.stat_cache import StatCache
 
 
@@ -54,7 +55,7 @@ class Validity:
         if self.valid:
             verdict = click.style("valid", fg="green", bold=True)
             return f"{self.compared.names[0]}: {verdict}, {self.compared.a.fingerprint}"
-        text = [] if self.compared.diff.same else [human_text(self.compared, with_command=False)]
+        text = [] if self.compared.diff.same else [human_text(self.compared, planned=True)]
         if self.broken:
             shown = ", ".join(self.broken[:3]) + (" and more" if len(self.broken) > 3 else "")
             verb = "is" if len(self.broken) == 1 else "are"
@@ -76,11 +77,17 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
     old = read_set_manifest(folder)
     cache = StatCache(folder, paranoid=paranoid)
     plan = plan_set(config, cache)
-    wanted = planned_manifest(plan, old)
+    unusable = still_unusable(folder, old, plan)
+    wanted = planned_manifest(plan, old, unusable)
     planned = {shard.name: shard for shard in plan.shards}
+    left_out = _places(unusable)
 
     def load_shard(side: Side, entry: ShardEntry) -> ShardManifest:
-        return read_shard_manifest(folder, entry) if side == "a" else _planned_shard(planned[entry.name])
+        return (
+            read_shard_manifest(folder, entry)
+            if side == "a"
+            else _planned_shard(planned[entry.name], left_out)
+        )
 
     provenance = read_provenance(folder)
     compared = Compared(
@@ -91,9 +98,8 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
         rate=build_rate(provenance),
         provenance=(),
     )
-    kept = [planned[entry.name] for entry in old.shards if entry.name in planned]
-    standing = standing_shards(folder, kept, old, cache)
-    broken = tuple(shard.name for shard in kept if shard.name not in standing)
+    standing = standing_shards(folder, old.shards, old, cache)
+    broken = tuple(entry.name for entry in old.shards if entry.name not in standing)
     return Validity(compared, broken)
 
 
@@ -105,20 +111,18 @@ def _compare(old: SetManifest, wanted: SetManifest, load_shard: ShardLoader) -> 
         return compare(old, wanted, None)
 
 
-def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:
+def planned_manifest(plan: Plan, old: SetManifest, unusable: Sequence[Quarantined]) -> SetManifest:
     """Return the manifest a build would write, as far as it is known before pages are rendered.
 
     Shards that stand keep their entries. Of the others the bytes are estimated by the set's average a sample,
-    and no page is known to be unusable yet.
+    and of their pages only those are known to be unusable that were, and have not changed: `unusable`.
     """
     wanted = {shard.inputs for shard in plan.shards}
     standing = {entry.name: entry for entry in old.shards if entry.inputs in wanted}
+    left_out = _places(unusable)
     samples = sum(entry.samples for entry in old.shards)
     average = sum(entry.bytes for entry in old.shards) / samples if samples else 0.0
-    entries = [
-        standing.get(shard.name) or _planned_entry(shard, round(average * len(shard.samples)))
-        for shard in plan.shards
-    ]
+    entries = [standing.get(shard.name) or _planned_entry(shard, average, left_out) for shard in plan.shards]
     splits: dict[str, int] = {}
     for entry in entries:
         splits[entry.split] = splits.get(entry.split, 0) + (0 if entry.variant else entry.samples)
@@ -128,25 +132,19 @@ def planned_manifest(plan: Plan, old: SetManifest) -> SetManifest:
         settings=plan.settings,
         splits=splits,
         shards=entries,
-        quarantined=_quarantined(plan, old, standing),
+        quarantined=sorted([*plan.quarantined, *unusable], key=lambda row: (row.split, row.key)),
     )
 
 
-def _quarantined(plan: Plan, old: SetManifest, standing: Mapping[str, ShardEntry]) -> list[Quarantined]:
-    placed = {
-        (shard.split, sample.record.key)
-        for shard in plan.shards
-        if shard.name in standing and not shard.variant
-        for sample in shard.samples
-    }
-    rows = plan.quarantined + [row for row in old.quarantined if (row.split, row.key) in placed]
-    return sorted(rows, key=lambda row: (row.split, row.key))
+def _places(rows: Sequence[Quarantined]) -> set[tuple[str, str]]:
+    return {(row.split, row.key) for row in rows}
 
 
-def _planned_shard(shard: PlannedShard) -> ShardManifest:
+def _planned_shard(shard: PlannedShard, left_out: Set[tuple[str, str]]) -> ShardManifest:
+    usable = [sample for sample in shard.samples if (shard.split, sample.record.key) not in left_out]
     table = SampleTable(
-        keys=[sample.record.key for sample in shard.samples],
-        sources=[sample.source for sample in shard.samples],
+        keys=[sample.record.key for sample in usable],
+        sources=[sample.source for sample in usable],
         texts={},
         members={},
     )
@@ -161,15 +159,16 @@ def _planned_shard(shard: PlannedShard) -> ShardManifest:
     )
 
 
-def _planned_entry(shard: PlannedShard, size: int) -> ShardEntry:
-    data = _planned_shard(shard).dump()
+def _planned_entry(shard: PlannedShard, average: float, left_out: Set[tuple[str, str]]) -> ShardEntry:
+    planned = _planned_shard(shard, left_out)
+    data, samples = planned.dump(), len(planned.samples.keys)
     return ShardEntry(
         name=shard.name,
         split=shard.split,
         variant=shard.variant,
         inputs=shard.inputs,
-        samples=len(shard.samples),
-        quarantined=0,
-        bytes=size,
+        samples=samples,
+        quarantined=len(shard.samples) - samples,
+        bytes=round(average * samples),
         manifest=FileRecord(path=f"{SHARD_FOLDER}/{shard.name}.json", bytes=len(data), sha256=sha256(data)),
     )

@@ -27,6 +27,7 @@ from pipeline.set_health import Contents, Orphan, RecordedValidity, SetHealth, S
 
 _WRITTEN = "the bytes that were written"
 _PARTICULARS = re.compile(r"'[^']*'|\"[^\"]*\"|\S*/\S+|-?\b\d[\d.]*")
+_FIRST_BYTES = re.compile(r"(?<=begins )with( [0-9a-f]{2}\b)+")
 
 
 def find_sets(folders: Sequence[Place]) -> list[Place]:
@@ -112,7 +113,7 @@ def _manifest(folder: Place) -> tuple[SetManifest | None, str | None]:
     try:
         return read_set_manifest(folder), None
     except SetError as error:
-        return None, " ".join(str(error).split())
+        return None, str(error)
 
 
 def _contents(folder: Place, manifest: SetManifest, loaded: LoadedShards, now: float) -> Contents:
@@ -155,7 +156,8 @@ def _built(folder: Place) -> str | None:
 
 
 def _reason(row: Quarantined) -> str:
-    return _PARTICULARS.sub("...", row.reason.replace(row.key, "..."))
+    kind = _FIRST_BYTES.sub("otherwise", row.reason.replace(row.key, "..."))
+    return _PARTICULARS.sub("...", kind)
 
 
 def _problems(folder: Place, loaded: LoadedShards) -> tuple[Problem, ...]:

@@ -21,6 +21,7 @@ from formats.manifest import (
     SET_MANIFEST,
     SHARD_FOLDER,
     SetManifest,
+    ShardEntry,
     ShardManifest,
     named_manifest,
 )
@@ -157,9 +158,12 @@ def old_manifest(folder: Place) -> SetManifest | None:
 
 
 def standing_shards(
-    folder: Place, planned: Sequence[PlannedShard], old: SetManifest | None, cache: StatCache
+    folder: Place,
+    planned: Sequence[PlannedShard] | Sequence[ShardEntry],
+    old: SetManifest | None,
+    cache: StatCache,
 ) -> dict[str, Shard]:
-    """Return, by name, the planned shards that stand whole on disk.
+    """Return, by name, those of some shards that stand whole on disk: of a plan, or of a set's manifest.
 
     A shard's manifest must be as it was written, by its own checksum and by the set's manifest where that
     names it. Its files are believed by size and time where the stat cache knows them, else by their SHA-256;
@@ -176,7 +180,9 @@ def standing_shards(
         return {shard.entry.name: shard for shard in found if shard is not None}
 
 
-def _standing(folder: Place, planned: PlannedShard, recorded: str | None, cache: StatCache) -> Shard | None:
+def _standing(
+    folder: Place, planned: PlannedShard | ShardEntry, recorded: str | None, cache: StatCache
+) -> Shard | None:
     path = folder / SHARD_FOLDER / f"{planned.name}.json"
     try:
         data = path.read_bytes()

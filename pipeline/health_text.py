@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 import click
 
 from formats.problems import Problem
-from formats.verified import TIME
+from formats.verified import TIME, Verification
 from formats.wording import counted
 from pipeline.building import BuildProgress
 from pipeline.set_health import Contents, RecordedValidity, SetHealth, StoredBytes, Verdict
@@ -37,7 +37,7 @@ def _lines(health: SetHealth, now: float) -> Iterator[str]:
         far = "" if health.progress is None else f"; {progress_text(health.progress)}"
         yield _row("building", click.style(f"now, by {health.building}{far}", fg="yellow"))
     if health.fault is not None:
-        yield _row("why", health.fault)
+        yield from _rows("why", health.fault.splitlines())
     yield from _rows("damaged", [problem_text(problem) for problem in health.problems])
     yield from _rows("why" if health.validity.valid is False else "sources", [*health.validity.why])
     if health.contents is not None:
@@ -105,10 +105,16 @@ def verified_text(health: SetHealth, now: float) -> str:
     if done is None:
         return "never since it was last built: python -m formats.verify"
     age = age_text(now - calendar.timegm(time.strptime(done.time, TIME)))
-    how = "every sample decoded" if done.deep else "every file hashed"
-    found = ", ".join(f"{count} {kind}" for kind, count in done.problems.items()) or "sound"
     late = "" if health.verified_current else "; but the set has changed since"
-    return f"{age} ago, {how}: {found}{late}"
+    return f"{age} ago, {outcome_text(done)}{late}"
+
+
+def outcome_text(done: Verification) -> str:
+    """Return what a verification looked at and what came of it; where much was missing it did not see all."""
+    if not done.problems:
+        return f"{'every sample decoded' if done.deep else 'every file hashed'}: sound"
+    found = ", ".join(f"{count} {kind}" for kind, count in done.problems.items())
+    return f"{'samples decoded' if done.deep else 'files hashed'}: {found}"
 
 
 def _orphans(health: SetHealth) -> str:

@@ -43,7 +43,8 @@ def recheck(folder: Place, wanted: BuildConfig | None = None) -> Rechecked:
             return _untold(f"its sources cannot be reached: {config.source.root}")
         found = check(config, folder)
     except (TextshardsError, OSError) as error:
-        return _untold(f"could not be told: {' '.join(str(error).split())}")
+        told = "; ".join(" ".join(line.split()) for line in str(error).splitlines())
+        return _untold(f"could not be told: {told}")
     compared, shards = found.compared, found.compared.diff.shards
     validity = RecordedValidity(
         valid=compared.diff.same,
@@ -67,10 +68,11 @@ def _why(compared: Compared) -> Iterable[str]:
         if change.part is not None:
             yield f"{change.field} was {change.a}, is {change.b}"
     if diff.samples is not None:
-        for what, keys in vars(diff.samples).items():
-            yield from _keys(keys, f"{what} in the source" if what != "changed" else "changed")
+        yield from _keys(diff.came, "added in the source")
+        yield from _keys(diff.went, "removed in the source")
+        yield from _keys(diff.samples.changed, "changed")
     yield from _keys(diff.quarantined, "cannot be used any more")
-    yield from _keys(diff.released, "can be used now")
+    yield from _keys(diff.released, "quarantined, to be tried again")
 
 
 def _keys(keys: Sequence[str], what: str) -> Iterable[str]:

@@ -103,7 +103,7 @@ class SetHealth:
 
     Attributes:
         folder: the set's folder.
-        fault: why there is no set to judge, where there is none; the next four are then empty.
+        fault: why there is no set to judge, in lines, where there is none; the next four are then empty.
         contents: what it holds.
         validity: whether it is up to date.
         problems: files that are missing, of another size, or at odds with the set's manifest.

@@ -13,6 +13,7 @@ from formats.diff import compare_paths
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import SET_MANIFEST
+from formats.manifest_files import read_set_manifest
 from formats.page_results import PAGES, PageResults, read_page_results
 from formats.run_record import CHECKPOINT, METRICS, SUMMARY, RunRecord, read_run
 from formats.shards import ShardSet
@@ -113,6 +114,20 @@ class Catalogue:
             return self.opened(name)
         except TextshardsError:
             return None
+
+    def comparable(self) -> list[str]:
+        """Return the names of the sets that can be compared: those whose manifest can be read."""
+        return [name for name, folder in self.sets().items() if self._has_manifest(folder)]
+
+    def _has_manifest(self, folder: Path) -> bool:
+        def read() -> bool:
+            try:
+                read_set_manifest(folder)
+            except TextshardsError:
+                return False
+            return True
+
+        return self.later.now(("manifest", folder), _stamp(folder, SET_MANIFEST), read)
 
     def survey(self, name: str) -> Survey | None:
         """Return the measures of a set's texts; None while they are being taken."""

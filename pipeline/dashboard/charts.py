@@ -9,10 +9,16 @@ from html import escape
 
 from markupsafe import Markup
 
-WIDTH, HEIGHT = 640, 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 12, 12, 40
+from pipeline.dashboard.ticks import apart, log_ticks, step_of, ticks
+
+WIDTH, HEIGHT = 640, 264
+_LEFT, _RIGHT, _TOP, _BOTTOM = 54, 14, 22, 44
+_ROOM = 110
+"""What the number under the last bar takes, at the size of letters on a phone."""
 MOST_POINTS = 400
 """Of a line: more of them are thinned out, since a screen cannot show them."""
+MARKED_POINTS = 40
+"""Of a line: so few are marked one by one, so that each can be pointed at."""
 COLORS = 7
 
 
@@ -34,6 +40,7 @@ class Axes:
         x, y: what is along them.
         low, high: of y; None for as far as the values go.
         log: whether y is logarithmic.
+        whole: which axes count something: "x", "y" or both; nothing between two whole numbers stands there.
     """
 
     title: str
@@ -42,17 +49,7 @@ class Axes:
     low: float | None = None
     high: float | None = None
     log: bool = False
-
-
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
-    """Return round numbers from `low` to `high`, in steps of 1, 2 or 5 times a power of ten."""
-    span = high - low
-    if not span > 0:
-        return [low]
-    power = 10.0 ** math.floor(math.log10(span / about))
-    step = next(power * times for times in (1, 2, 5, 10, 20) if span / (power * times) <= about)
-    first = math.ceil(low / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]
+    whole: str = ""
 
 
 def line_chart(lines: Sequence[Line], axes: Axes, *, points: bool = False) -> Markup:
@@ -61,7 +58,7 @@ def line_chart(lines: Sequence[Line], axes: Axes, *, points: bool = False) -> Ma
     Args:
         lines: what to draw.
         axes: what stands along the axes.
-        points: mark each point; pointing at one tells its values.
+        points: mark each point, however many; pointing at one tells its values.
     """
     known = [(x, y) for line in lines for x, y in zip(line.xs, line.ys, strict=True) if _shown(y, axes)]
     if not known:
@@ -69,24 +66,37 @@ def line_chart(lines: Sequence[Line], axes: Axes, *, points: bool = False) -> Ma
     xs, ys = [x for x, _ in known], [y for _, y in known if y is not None]
     low = min(ys) if axes.low is None else axes.low
     high = max(ys) if axes.high is None else axes.high
-    frame = _Frame(min(xs), max(xs), low, high, axes.log)
+    frame = _Frame(min(xs), max(xs), *apart(low, high), axes.log)
     drawn = [frame.grid(axes)]
     for number, line in enumerate(lines):
         kept = _thinned([(x, y) for x, y in zip(line.xs, line.ys, strict=True) if _shown(y, axes)])
         places = " ".join(f"{frame.x(x):.1f},{frame.y(y):.1f}" for x, y in kept if y is not None)
         drawn.append(f'<polyline class="line c{number % COLORS}" points="{places}"/>')
-        if points or len(kept) == 1:
+        if points or len(kept) <= MARKED_POINTS:
             drawn += [
                 f'<circle class="dot c{number % COLORS}" cx="{frame.x(x):.1f}" cy="{frame.y(y):.1f}" r="3.5">'
                 f"<title>{escape(line.label)}: {_number(y)} at {escape(axes.x)} {_number(x)}</title></circle>"
                 for x, y in kept
                 if y is not None
             ]
-    return _svg(drawn, axes) + (legend([line.label for line in lines]) if len(lines) > 1 else Markup())
+    return _svg(drawn, axes) + legend([_with_last(line, axes) for line in lines])
+
+
+def _with_last(line: Line, axes: Axes) -> str:
+    known = [(x, y) for x, y in zip(line.xs, line.ys, strict=True) if _shown(y, axes)]
+    if not known:
+        return f"{line.label}: nothing yet"
+    x, y = known[-1]
+    return f"{line.label}: {_number(y)} at {_number(x)}" if y is not None else line.label
 
 
 def bar_chart(
-    edges: Sequence[float], counts: Sequence[int], axes: Axes, *, limit: float | None = None
+    edges: Sequence[float],
+    counts: Sequence[int],
+    axes: Axes,
+    *,
+    limit: float | None = None,
+    open_end: bool = False,
 ) -> Markup:
     """Return a histogram; bars left of `limit` are in the colour of what is lost, and a line stands there.
 
@@ -95,16 +105,20 @@ def bar_chart(
         counts: what falls between two edges.
         axes: what stands along the axes.
         limit: where what is lost ends.
+        open_end: the last bar is of all that lies beyond its left edge; it is drawn and named as that.
     """
-    frame = _Frame(edges[0], edges[-1], 0.0, max(max(counts, default=0), 1), False)
-    drawn = [frame.grid(axes)]
-    for left, right, count in zip(edges[:-1], edges[1:], counts, strict=True):
+    most = max(max(counts, default=0), 1)
+    step = step_of(most, 5, whole=True)
+    frame = _Frame(edges[0], edges[-1], 0.0, step * math.ceil(most / step), False)
+    drawn = [frame.grid(axes, beyond=edges[-2] if open_end else None)]
+    for number, (left, right, count) in enumerate(zip(edges[:-1], edges[1:], counts, strict=True), 1):
+        more = open_end and number == len(counts)
         lost = limit is not None and right <= limit + 1e-9
         x, top = frame.x(left), frame.y(count)
         drawn.append(
-            f'<rect class="bar{" lost" * lost}" x="{x + 0.5:.1f}" y="{top:.1f}" '
+            f'<rect class="bar{" lost" * lost}{" more" * more}" x="{x + 0.5:.1f}" y="{top:.1f}" '
             f'width="{max(frame.x(right) - x - 1, 0.5):.1f}" height="{frame.y(0) - top:.1f}">'
-            f"<title>{_number(left)} to {_number(right)}: {count}</title></rect>"
+            f"<title>{_number(left)} {'or more' if more else f'to {_number(right)}'}: {count}</title></rect>"
         )
     if limit is not None and edges[0] <= limit <= edges[-1]:
         at = frame.x(limit)
@@ -154,28 +168,31 @@ class _Frame:
         height = math.log10(value) if self._log else value
         return HEIGHT - _BOTTOM - (height - self._y0) / (self._y1 - self._y0) * (HEIGHT - _TOP - _BOTTOM)
 
-    def grid(self, axes: Axes) -> str:
-        """Return lines, numbers and titles of the axes."""
-        values = ticks(self._y0, self._y1)
+    def grid(self, axes: Axes, *, beyond: float | None = None) -> str:
+        """Return lines, numbers and titles of the axes; from `beyond` on, x has one number for all."""
+        values = ticks(self._y0, self._y1, whole="y" in axes.whole)
         if self._log:
-            low, high = 10**self._y0, 10**self._y1
-            powers = range(math.floor(self._y0), math.ceil(self._y1) + 1)
-            digits = (1, 2, 5) if high > 8 * low else (1, 1.5, 2, 3, 4, 5, 7)
-            values = [v for power in powers for d in digits if low <= (v := d * 10.0**power) <= high]
+            values = log_ticks(10**self._y0, 10**self._y1)
+        marks = [(self.x(v), _number(v)) for v in ticks(self._x0, self._x1, 7, whole="x" in axes.whole)]
+        if beyond is not None:
+            marks = [(x, text) for x, text in marks if x < WIDTH - _ROOM]
         rows = "".join(
             f'<path class="rule" d="M{_LEFT} {self.y(v):.1f}H{WIDTH - _RIGHT}"/>'
             f'<text x="{_LEFT - 8}" y="{self.y(v) + 4:.1f}" text-anchor="end">{_number(v)}</text>'
             for v in values
         )
         columns = "".join(
-            f'<text x="{self.x(v):.1f}" y="{HEIGHT - _BOTTOM + 16}" text-anchor="middle">{_number(v)}</text>'
-            for v in ticks(self._x0, self._x1, 7)
+            f'<text x="{x:.1f}" y="{HEIGHT - _BOTTOM + 17}" text-anchor="middle">{text}</text>'
+            for x, text in marks
         )
+        if beyond is not None:
+            columns += (
+                f'<text x="{WIDTH - 2}" y="{HEIGHT - _BOTTOM + 17}" text-anchor="end">≥ {beyond:.3g}</text>'
+            )
         middle = (_LEFT + WIDTH - _RIGHT) / 2
         return (
             f'{rows}{columns}<text class="axis" x="{middle}" y="{HEIGHT - 4}" text-anchor="middle">'
-            f'{escape(axes.x)}</text><text class="axis" text-anchor="middle" '
-            f'transform="translate(13 {HEIGHT / 2 - 14}) rotate(-90)">{escape(axes.y)}</text>'
+            f'{escape(axes.x)}</text><text class="axis" x="{_LEFT}" y="14">{escape(axes.y)}</text>'
         )
 
 

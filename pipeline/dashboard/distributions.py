@@ -137,17 +137,19 @@ def _outside(measured: Survey) -> Distribution:
 
 
 def _bars(
-    values: NDArray[np.generic],
+    values: NDArray[np.floating] | NDArray[np.integer],
     edges: NDArray[np.float64],
     title: str,
     x: str,
     y: str,
     limit: float | None = None,
 ) -> Markup:
-    """Return a histogram; what lies beyond the last edge counts in the last bar."""
+    """Return a histogram; what lies beyond the last edge counts in the last bar, which then says so."""
     clipped = np.clip(values.astype(np.float64), edges[0], np.nextafter(edges[-1], edges[0]))
     counts = np.histogram(clipped, edges)[0]
-    return bar_chart(edges.tolist(), counts.tolist(), Axes(title, x, y), limit=limit)
+    beyond = bool((values > edges[-1]).any())
+    axes = Axes(title, x, y, whole="xy" if np.issubdtype(values.dtype, np.integer) else "y")
+    return bar_chart(edges.tolist(), counts.tolist(), axes, limit=limit, open_end=beyond)
 
 
 def _high(values: NDArray[np.float64]) -> float:

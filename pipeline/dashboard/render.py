@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from formats import palette
 from formats.wording import counted
 from pipeline.dashboard.catalogue import CHECKING
 from pipeline.dashboard.links import Links
-from pipeline.health_text import age_text, moment_text, problem_text, progress_text, size_text
+from pipeline.health_text import age_text, moment_text, outcome_text, problem_text, progress_text, size_text
 
 Values = dict[str, Any]
 """What fills a template, by name."""
@@ -46,6 +47,7 @@ class Pages:
             "links": links,
             "progress_text": progress_text,
             "problem_text": problem_text,
+            "outcome_text": outcome_text,
             "plural": counted,
             "verdicts": VERDICTS,
             "checking": CHECKING,
@@ -55,6 +57,7 @@ class Pages:
             "age": age_text,
             "moment": moment_text,
             "value": value_text,
+            "breaks": with_breaks,
             "ratio": lambda ratio: "" if ratio is None else f"{ratio:.{0 if ratio >= 10 else 1}f}:1",
         }
 
@@ -73,6 +76,11 @@ class Pages:
         """Return the script."""
         source, _, _ = self._env.loader.get_source(self._env, "script.js")  # type: ignore[union-attr]
         return Markup(source)
+
+
+def with_breaks(text: str, after: str = "/") -> Markup:
+    """Return a key, a path or a name in which a line may end after some characters, not within a word."""
+    return Markup(re.sub(f"([{re.escape(after)}]+)", r"\1<wbr>", str(escape(text))))
 
 
 def value_text(value: Any) -> str:

@@ -35,18 +35,22 @@ class RunViews:
         rows = [(name, runs[name], self._standing(runs[name])) for name in ordered]
         return {"rows": rows, "unread": self.catalogue.unread_runs(), "reading": self.catalogue.reading()}
 
-    def _standing(self, record: RunRecord) -> tuple[str, str]:
-        """Return the set on disk that a run learnt from, and whether it is still that one, in words."""
+    def _standing(self, record: RunRecord) -> tuple[list[str], str]:
+        """Return the sets here that have the fingerprint a run learnt from; without any, why in words.
+
+        Which of them it read, or whether it read another of the same bytes elsewhere, is not asked.
+        """
         fingerprint = record.facts.get("set")
         if fingerprint is None:
-            return "", "the run does not say which set it learnt from: it has no checkpoint yet"
+            return [], "the run does not say which set it learnt from: it has no checkpoint yet"
+        same: list[str] = []
         nearest, fewest = "", 6
         for name in self.catalogue.sets():
             contents = self.catalogue.health(name).contents
             if contents is None:
                 continue
             if contents.fingerprint == fingerprint:
-                return name, ""
+                same.append(name)
             parts = self._parts(name)
             differing = [part for part, digest in record.parts.items() if parts.get(part) != digest]
             if record.parts and len(differing) < fewest:
@@ -54,7 +58,9 @@ class RunViews:
                     f"nearest is {name}, which differs in {', '.join(differing)}",
                     len(differing),
                 )
-        return "", f"the set it learnt from is not among these{'; ' if nearest else ''}{nearest}"
+        if same:
+            return same, ""
+        return [], f"the set it learnt from is not among these{'; ' if nearest else ''}{nearest}"
 
     def _parts(self, name: str) -> Mapping[str, str]:
         opened = self.catalogue.readable(name)
@@ -66,13 +72,13 @@ class RunViews:
         results = self.catalogue.results(name)
         standing, words = self._standing(record)
         worst = []
-        if results is not None and standing and (opened := self.catalogue.readable(standing)) is not None:
+        if results is not None and standing and (opened := self.catalogue.readable(standing[0])) is not None:
             ordered = sorted(results.pages.values(), key=lambda page: (page.hmean, page.key))[:12]
             worst = [(page, number) for page in ordered if (number := opened.find(page.key)) is not None]
         return {
             "name": name,
             "record": record,
-            "set": standing,
+            "sets": standing,
             "standing": words,
             "charts": run_charts({name: record}),
             "results": results,
@@ -110,18 +116,18 @@ def run_charts(runs: Mapping[str, RunRecord]) -> list[tuple[str, Any]]:
     charts = [
         (
             "Scores of validation",
-            line_chart(scores, Axes("scores of validation", step, "score", 0.0, 1.0), points=True),
+            line_chart(scores, Axes("scores of validation", step, "score", 0.0, 1.0, whole="x"), points=True),
         ),
-        ("Loss", line_chart(losses, Axes("loss of training", step, "loss", log=True))),
+        ("Loss", line_chart(losses, Axes("loss of training", step, "loss", log=True, whole="x"))),
     ]
     if len(runs) == 1:
         pace = [_line(run, "pages", "train", "time/samples_per_s")]
         wait = [_line(run, "share", "train", "time/data_wait_share")]
         charts += [
-            ("Throughput", line_chart(pace, Axes("pages a second", step, "pages/s", 0.0))),
+            ("Throughput", line_chart(pace, Axes("pages a second", step, "pages/s", 0.0, whole="x"))),
             (
                 "Waiting for data",
-                line_chart(wait, Axes("share of time waiting for data", step, "share", 0.0, 1.0)),
+                line_chart(wait, Axes("share of time waiting for data", step, "share", 0.0, 1.0, whole="x")),
             ),
         ]
     return charts

@@ -60,6 +60,7 @@ class SetViews:
             "name": name,
             "health": health,
             "bytes": bytes_bar(health),
+            "parts": PARTS,
             "runs": len(_of_set(runs, health)),
         }
 
@@ -68,15 +69,17 @@ class SetViews:
         health = self.catalogue.health(name)
         quarantined = self._quarantined(name) if health.fault is None else []
         runs = _of_set(self.catalogue.runs(), health)
-        others = [other for other in self.catalogue.sets() if other != name]
+        comparable = self.catalogue.comparable()
+        others = [other for other in comparable if other != name] if name in comparable else []
+        every = self.catalogue.runs()
         return {
             "name": name,
             "health": health,
             "bytes": bytes_bar(health),
             "parts": PARTS,
             "quarantined": quarantined,
-            "runs": {run: record for run, record in self.catalogue.runs().items() if run in runs},
-            "strangers": sorted(set(self.catalogue.runs()) - set(runs)),
+            "runs": {run: record for run, record in every.items() if run in runs},
+            "strangers": len(every) - len(runs),
             "others": others,
             "settings": self._settings(name),
         }
@@ -121,6 +124,7 @@ class SetViews:
             "name": name,
             "found": found,
             "tiles": tiles,
+            "tile_height": round(160 * opened.canvas[0] / opened.canvas[1]),
             "orders": ORDERS,
             "asked": query.get("sort", "key"),
             "q": query.get("q", ""),
@@ -187,7 +191,7 @@ class SetViews:
 
     def difference(self, a: str, b: str) -> Values:
         """What lies between two sets, and which others there are."""
-        names = [*self.catalogue.sets()]
+        names = self.catalogue.comparable()
         compared: Compared | None = self.catalogue.compared(a, b) if a and b else None
         return {"a": a, "b": b, "names": names, "compared": compared}
 

@@ -38,7 +38,7 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
         of_image[str(annotation.get("image_id"))].append(_as_coco(annotation))
     where = relative_name(root, file)
     for key, image in mine.items():
-        yield image_entry(image, of_image.get(key, []), where, settings.dont_care)
+        yield image_entry(image, of_image.get(key, []), where, settings.dont_care, f"imgs[{shown(key)}]")
     for key in sorted(of_image.keys() - images.keys()):
         problem = f"{len(of_image[key])} annotations of an image id that is not among the images"
         yield Entry(f"image_id {shown(key)} (read for {split})", where, problem=problem, unnamed=True)

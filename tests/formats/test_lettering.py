@@ -1,8 +1,11 @@
 from __future__ import annotations
 
-import numpy as np
+import re
 
-from formats.lettering import Entry, drawable, legend, shortened, strip, text_width, write
+import numpy as np
+from PIL import ImageFont
+
+from formats.lettering import DRAWABLE, Entry, drawable, legend, shortened, strip, text_width, write
 from formats.palette import BAND, IGNORED, INK, TEXT
 
 
@@ -27,8 +30,23 @@ def test_long_keys_keep_their_ends() -> None:
     assert (strip(key, 50, 16)[:, -1] == 255).all()
 
 
-def test_characters_that_the_font_lacks_become_question_marks() -> None:
-    assert drawable("a·b…\u4e2d\n") == "a·b…??"
+def test_characters_that_the_font_lacks_are_escaped_and_kept_apart() -> None:
+    assert drawable("a·b…\u4e2d\n") == r"a·b…\u4e2d\n"
+    assert drawable("K\xf6ln") == r"K\xf6ln"
+    assert len({drawable(name) for name in ("\u4e2d.jpg", "\u6587.jpg", "o\u0308.jpg", "\xf6.jpg")}) == 4
+
+
+def test_the_font_has_what_it_is_said_to_have() -> None:
+    def drawn(character: str) -> bytes:
+        return bytes(ImageFont.load_default(20).getmask(character))
+
+    lacking = drawn("\uffff")
+    assert all(drawn(character) != lacking for character in DRAWABLE)
+
+
+def test_an_escape_is_never_cut_in_two() -> None:
+    for width in range(20, 200, 7):
+        assert not re.match(r"…(x|f6|6)", drawable(shortened("Stra\xf6\xf6\xf6e.jpg", 16, width)))
 
 
 def test_a_legend_shows_every_colour_and_wraps() -> None:

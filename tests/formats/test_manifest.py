@@ -139,6 +139,9 @@ def test_text_that_is_no_text(fresh: Callable[..., MadeSet], text: bytes) -> Non
 def test_no_set_and_an_unfinished_one(tmp_path: Path) -> None:
     with pytest.raises(SetError, match=r"No such file(.|\n)*pipeline.build --config FILE --out"):
         read_set_manifest(tmp_path)
+    (tmp_path / "page.jpg").write_bytes(b"a source folder: no advice to build into it")
+    with pytest.raises(SetError, match=r"a folder of other files\n.*name a set's folder"):
+        read_set_manifest(tmp_path)
     (tmp_path / "shards").mkdir()
     with pytest.raises(SetError, match="an unfinished build"):
         read_set_manifest(tmp_path)

@@ -76,6 +76,38 @@ def test_human_and_json_say_the_same(fresh: Callable[..., MadeSet]) -> None:
     assert "python -m pipeline.build" in human.stdout
 
 
+@pytest.mark.parametrize("harm", ["gone", "short", "flipped"])
+@pytest.mark.parametrize("container", ["tar", "zarr"])
+def test_what_was_not_looked_at_is_not_counted(
+    fresh: Callable[..., MadeSet], container: str, harm: str
+) -> None:
+    folder = fresh(container).folder
+    whole = verify_set(folder, deep=True)
+    assert whole.decoded == whole.samples
+    shard = load_shards(folder)[0]
+    for file in shard.files:
+        path = folder / file.path
+        data = path.read_bytes()
+        path.unlink()
+        if harm != "gone":
+            path.write_bytes(data[:-1] if harm == "short" else data[:-1] + bytes([data[-1] ^ 1]))
+    for deep in (False, True):
+        report = verify_set(folder, deep=deep)
+        lost = shard.files if harm != "flipped" else []
+        assert report.files == whole.files - len(lost)
+        assert report.bytes == whole.bytes - sum(file.bytes for file in lost)
+        assert report.decoded == (deep and whole.samples - (len(shard.samples.keys) if lost else 0))
+    if harm != "flipped":
+        assert f"hashed, {report.decoded} of {whole.samples} samples decoded" in report.human_text()
+
+
+def test_a_manifest_that_is_missing_is_not_counted(fresh: Callable[..., MadeSet]) -> None:
+    folder = fresh("tar").folder
+    whole = verify_set(folder)
+    (folder / "shards" / f"{load_shards(folder)[0].name}.json").unlink()
+    assert verify_set(folder).files == whole.files - 2
+
+
 def test_what_cannot_be_judged(fresh: Callable[..., MadeSet], tmp_path: Path) -> None:
     absent = run(tmp_path / "nowhere")
     assert absent.return_value == 2

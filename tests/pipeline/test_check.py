@@ -15,6 +15,7 @@ from made_pages import made_page
 
 from formats.errors import SetError
 from pipeline.build import main
+from pipeline.examine import examine
 
 
 @pytest.fixture
@@ -141,6 +142,67 @@ def test_a_broken_shard_is_told_and_made_again(made: BuiltSet, how: str) -> None
     assert made.build().made == 1
     assert check(made).return_value == 0
     assert victim.read_bytes() == data
+
+
+UNREADABLE = b"\xff\xd8\xff\xe0" + bytes(200)
+"""Begins as a JPEG does: that it is none shows when it is decoded."""
+
+
+def with_unusable(tmp_path: Path, *numbers: int) -> BuiltSet:
+    made = built_set(
+        tmp_path, layout={"samples_per_shard": 8}, runtime={"workers": 1, "max_quarantined": 1.0}
+    )
+    for number in numbers:
+        (made.pages / f"train/page_{number}.jpg").write_bytes(UNREADABLE)
+    report = made.build()
+    assert sum(shard.quarantined for shard in report.manifest.shards) == len(numbers)  # by rendering them
+    return made
+
+
+def add_other_page(made: BuiltSet) -> None:
+    (made.pages / "train/other.jpg").write_bytes(made_page(9))
+    with (made.pages / "train_list.txt").open("a") as file:
+        file.write("train/other.jpg\ttrain/page_3.txt\n")
+
+
+@pytest.mark.parametrize("change", [change_coordinate, add_other_page, remove_page])
+def test_a_page_that_was_unusable_and_has_not_changed_still_is(
+    tmp_path: Path, change: Callable[[BuiltSet], None]
+) -> None:
+    made = with_unusable(tmp_path, 1, 2)
+    assert check(made).return_value == 0
+    change(made)
+    found = as_json(made)
+    assert found["parts"] == ["source"]
+    assert found["quarantined"] == {name: {"count": 0, "keys": []} for name in ("added", "removed")}
+    assert "page_1" not in json.dumps(found) and "page_2" not in json.dumps(found)
+    planned = check(made).stdout
+    report = made.build()
+    assert [row.key for row in report.manifest.quarantined] == ["train/page_1.jpg", "train/page_2.jpg"]
+    assert f"{report.made_samples + 2} samples," in planned
+
+
+@pytest.mark.parametrize("word", ["targets.shrink_ratio=0.5", "layout.samples_per_shard=2"])
+def test_another_setting_makes_no_page_usable(tmp_path: Path, word: str) -> None:
+    made = with_unusable(tmp_path, 1)
+    assert "page_1" not in check(made, word).stdout
+
+
+def test_an_unusable_page_that_has_changed_is_tried_again(tmp_path: Path) -> None:
+    made = with_unusable(tmp_path, 1)
+    (made.pages / "train/page_1.jpg").write_bytes(made_page(1))
+    assert as_json(made)["quarantined"]["removed"]["keys"] == ["train/page_1.jpg"]
+    told = check(made).stdout
+    assert "1 sample quarantined, to be tried again" in told and "added" not in told
+    assert examine(made.folder).validity.why == ("1 quarantined, to be tried again: train/page_1.jpg",)
+
+
+def test_damage_is_told_of_a_shard_that_a_build_would_replace(made: BuiltSet) -> None:
+    victim = made.shard_files(".tar")[0]
+    victim.write_bytes(victim.read_bytes()[:-512])
+    told = check(made, "targets.shrink_ratio=0.5").stdout
+    assert "different in targets" in told
+    assert f"1 shard is missing or damaged on disk: {victim.stem}" in told
 
 
 def test_a_set_that_is_stale_and_broken_is_still_compared(made: BuiltSet) -> None:

@@ -16,9 +16,12 @@ function viewer(root) {
 
   function zoomTo(wanted) {
     const x = (stage.scrollLeft + stage.clientWidth / 2) / stage.scrollWidth, y = (stage.scrollTop + stage.clientHeight / 2) / stage.scrollHeight;
+    // Fitted, the stage is as high as the page; magnified, it stays so, and the page moves in it.
+    if (zoom === 1) stage.style.height = `${stage.offsetHeight}px`;
     canvas.classList.remove(`z${zoom}`);
     zoom = Math.min(8, Math.max(1, wanted));
     canvas.classList.add(`z${zoom}`);
+    if (zoom === 1) stage.style.height = "";
     told.textContent = zoom === 1 ? "fitted" : `× ${zoom}`;
     stage.scrollLeft = x * stage.scrollWidth - stage.clientWidth / 2;
     stage.scrollTop = y * stage.scrollHeight - stage.clientHeight / 2;

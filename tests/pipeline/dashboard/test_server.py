@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,7 +36,7 @@ PAGES = {
         "best H-mean 0.9000 at step 20",
         "Bytes by part",
     ],
-    "/set/made/samples?q=page_2": ["1 page with", "train/page_2.jpg"],
+    "/set/made/samples?q=page_2": ["1 page with", "train/<wbr>page_2.jpg"],
     "/set/made/samples?sort=hmean&run=good": ["worst H-mean", "H-mean 0.000"],
     "/set/made/sample/0": ["probability map", "word 0", "found by good", "too small"],
     "/set/made/distributions": ["are lower than targets.min_size", "Texts per page"],
@@ -43,9 +44,9 @@ PAGES = {
     "/diff?a=made&b=made": ["same"],
     "/diff": ["Choose two sets"],
     "/runs": ["0.9000", "0.3000", "good"],
-    "/run/good": ["same set", "Worst pages", "Scores of validation"],
+    "/run/good": ["same fingerprint", "Worst pages", "Scores of validation"],
     "/run/poor": ["It kept no pages"],
-    "/compare?run=good&run=poor": ["Runs side by side", "hmean, best", "good", "poor"],
+    "/compare?run=good&run=poor": ["Runs side by side", "H-mean, best", "data wait", "good", "poor"],
     "/compare": ["Choose at least two runs"],
 }
 
@@ -85,14 +86,42 @@ def test_a_damaged_set_is_told_and_the_others_are_still_there(site: Site, tmp_pa
     shard = copied.made.shard_files(".tar")[0]
     shard.write_bytes(shard.read_bytes()[:-100])
     pages = client(copied.catalogue())
-    assert "damaged" in pages.get("/").text and "valid" in pages.get("/").text
+    overview = pages.get("/").text
+    assert "damaged" in overview and "valid" in overview
+    assert f"damaged: shards/<wbr>{shard.name.replace('-', '-<wbr>')}: expected" in overview
     assert shard.name in pages.get("/set/made").text
     assert pages.get("/set/made/samples").status_code == 409
     assert pages.get("/run/good").status_code == 200
     (copied.made.folder / "manifest.json").write_text("{}")
     pages = client(copied.catalogue())
     assert "no set" in pages.get("/").text
+    for page in ("/set/other", "/diff"):
+        assert "b=made" not in pages.get(page).text and "<option>made" not in pages.get(page).text
     assert pages.get("/set/made").status_code == pages.get("/run/good").status_code == 200
+
+
+def test_runs_are_of_sets_by_fingerprint(site: Site, tmp_path: Path) -> None:
+    copied = copy_site(site, tmp_path)
+    shutil.copytree(copied.made.folder, copied.sets / "twin")
+    pages = client(copied.catalogue())
+    told = re.sub(r"</?a[^>]*>", "", pages.get("/run/good").text)
+    assert "a set of the same fingerprint as made, twin." in told
+    assert "None of the 2 runs found." in pages.get("/set/other").text
+    alone = client(Catalogue([copied.sets], waits=True)).get("/set/other").text
+    assert "No runs were found: name their folder with" in alone
+
+
+def test_what_colours_mean_stands_above_the_page(pages: TestClient) -> None:
+    text = pages.get("/set/made/sample/0").text
+    assert 0 < text.index("texts missed") < text.index('class="stage"')
+
+
+def test_a_folder_without_a_manifest_says_why_in_lines(site: Site, tmp_path: Path) -> None:
+    copied = copy_site(site, tmp_path)
+    (copied.made.folder / "manifest.json").unlink()
+    pages = client(copied.catalogue())
+    for page in ("/", "/set/made"):
+        assert re.search(r"<p>\s*found:\s+an unfinished build</p>", pages.get(page).text)
 
 
 def test_a_run_of_another_set_says_so(site: Site) -> None:
