@@ -193,8 +193,9 @@ class Experiment:
         state = self._resumed(changed_set) if resume else None
         if self.ranks.first:
             self.folder.mkdir(parents=True, exist_ok=True)
-            save_config(self.config, self.folder / "config.yaml")
         loop = self._loop(state)
+        if self.ranks.first:  # after the sinks: where one does not open, no run has begun
+            save_config(self.config, self.folder / "config.yaml")
         try:
             finished = loop.run(self.stop)
             return Ended(

@@ -10,6 +10,7 @@ from typing import Any
 
 from formats.storage import write_whole
 from formats.wording import counted
+from train.config import TrainConfig
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
 from train.profile import memory_mb
@@ -97,8 +98,15 @@ def describe(experiment: Experiment) -> str:
             f"{experiment.total_steps} steps; AdamW {config.optim.lr:g}, {config.optim.schedule}"
             + (f"; {experiment.ranks.world} processes" if experiment.ranks.world > 1 else ""),
             f"run    {experiment.folder}",
+            *_notes(config),
         ]
     )
+
+
+def _notes(config: TrainConfig) -> list[str]:
+    """Settings that ask for something and get nothing."""
+    idle = config.logger.wandb.idle
+    return [f"note   {idle} logs nothing: logger.wandb.enabled is false"] if idle else []
 
 
 def write_summary(experiment: Experiment, ended: Ended) -> Outcome:
