@@ -24,7 +24,7 @@ from train.records import Record
 AXIS = "global_step"
 ID_FILE = "wandb_id"
 INIT_S = 30
-"""How long W&B may take to open a run; its own limit is 90 s, which is long for a name that does not resolve."""
+"""How long W&B may take to open a run: its own limit, 90 s, is long for a name that does not resolve."""
 
 
 class WandbSettings(Section):

@@ -145,9 +145,10 @@ def test_a_run_that_wandb_did_not_open_has_not_begun(
         raise FakeError
 
     words = [*WORDS, "trainer.max_epochs=1", "data.val=null", f"logger.folder={tmp_path}"]
-    with monkeypatch.context() as patched, pytest.raises(UsageError):
-        patched.setattr(sys.modules["wandb"], "init", init)
-        open_run(small_set, None, [*words, "logger.wandb.enabled=true"]).run(lambda: False)
+    refused = open_run(small_set, None, [*words, "logger.wandb.enabled=true"])
+    monkeypatch.setattr(sys.modules["wandb"], "init", init)
+    with pytest.raises(UsageError):
+        refused.run(lambda: False)
     again = open_run(small_set, None, [*words, "logger.wandb.mode=offline"])
     assert "note   logger.wandb.mode=offline logs nothing: logger.wandb.enabled is false" in describe(again)
 
