@@ -58,6 +58,12 @@ class SetError(TextshardsError):
     """A set of shards that is missing, incomplete or of another format version."""
 
 
+class NoSetError(SetError):
+    """A folder or prefix in which there is no set, or none yet."""
+
+    exit_code = 2
+
+
 class DamageError(SetError):
     """Bytes that are not the bytes that were written."""
 

@@ -22,7 +22,7 @@ from formats.codecs import (
     plane_shapes,
 )
 from formats.errors import DamageError, UsageError
-from formats.manifest import REPAIR, SetManifest, ShardManifest
+from formats.manifest import REPAIR, SHARD_FOLDER, SetManifest, ShardManifest
 from formats.places import Place, RemotePath
 from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps
@@ -99,8 +99,9 @@ class ShardSet:
                 next_step=REPAIR,
             )
         if not isinstance(self.folder, RemotePath):
+            told = f"{SHARD_FOLDER}/{manifest.name}.json"
             for file in manifest.files:
-                _check_size(inside(self.folder, file.path), file.bytes)
+                _check_size(inside(self.folder, file.path, told), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
