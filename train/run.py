@@ -50,6 +50,7 @@ def main(
       python -m train.run --shards sets/sroie --resume runs/sroie
       torchrun --nproc-per-node 2 -m train.run --shards sets/sroie exp_name=two_processes
     """
+    from train.going_on import advised
     from train.ranks import joined
     from train.run_folder import open_run
     from train.stopping import StopRequest
@@ -64,10 +65,11 @@ def main(
         )
         if ranks.first:
             click.echo(describe(experiment), err=True)
-        with StopRequest(tells=ranks.first) as stop:
-            ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
-        if ranks.first:
-            click.echo(write_summary(experiment, ended).text())
+        with advised(experiment.folder, shards, experiment.manifest.fingerprint):
+            with StopRequest(tells=ranks.first) as stop:
+                ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
+            if ranks.first:
+                click.echo(write_summary(experiment, ended).text())
     ranks.leave(stop.exit_code)
     return stop.exit_code
 

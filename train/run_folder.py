@@ -11,6 +11,7 @@ from formats.places import Place
 from formats.settings import read_yaml
 from train.config import changed_config, load_config
 from train.experiment import METRICS, Experiment
+from train.going_on import check_run, taken
 from train.ranks import ALONE, Ranks
 
 CONFIG = "config.yaml"
@@ -48,22 +49,18 @@ def open_run(
                 expected="no --config, --weights or --replace beside it",
                 next_step="the run's own configuration holds; change it with key=value words",
             )
+        check_run(resume)
         return Experiment(changed_config(read_yaml(resume / CONFIG), overrides), shards, resume, ranks)
     config = load_config(config_path, overrides)
     folder = config.run_folder
     experiment = Experiment(config, shards, folder, ranks)
     earlier = (folder / METRICS).exists() or (folder / CONFIG).exists()
     if earlier and not replace:
-        raise UsageError(
-            f"run folder {folder}",
-            expected="a new one",
-            found="an earlier run",
-            next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
-        )
+        raise taken(folder)
+    if weights is not None:
+        experiment.load_backbone(weights)
     # All have looked before one of them changes what is seen.
     ranks.any(False)
     if earlier and ranks.first:
         shutil.rmtree(folder)
-    if weights is not None:
-        experiment.load_backbone(weights)
     return experiment

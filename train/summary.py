@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from formats.places import place
 from formats.storage import write_whole
 from formats.wording import counted
 from train.config import TrainConfig
 from train.curves import plot_curves
 from train.experiment import METRICS, Ended, Experiment
+from train.going_on import resuming
 from train.profile import memory_mb
 from train.records import read_records
 from train.stream import Stream
@@ -63,7 +65,7 @@ class Outcome:
                 f"{storage['range_wait_s']:.1f} s waited for them"
             )
         if not self.finished:
-            lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
+            lines.append(f"  go on  {resuming(self.folder, place(summary['set']['folder']))}")
         return "\n".join(lines)
 
 
