@@ -47,7 +47,7 @@ def disk_error(error: OSError, place: Path | None = None) -> TextshardsError:
             found=f"{said}; {_room(full)}" if full else said,
             next_step="make room, then run the same command again: what is finished is kept",
         )
-    if place is not None and error.errno in _NOT_OURS:
+    if place is not None and (error.errno in _NOT_OURS or _no_place(error, place, where)):
         return UsageError(
             f"cannot write in {place}",
             expected="a folder that can be written",
@@ -68,6 +68,11 @@ def disk_error(error: OSError, place: Path | None = None) -> TextshardsError:
         found=said,
         next_step="mend this, then run the same command again",
     )
+
+
+def _no_place(error: OSError, place: Path, where: Path | None) -> bool:
+    """Whether a place cannot be made: what is not there is itself, or lies above it."""
+    return error.errno == errno.ENOENT and where is not None and place.is_relative_to(where)
 
 
 def _room(place: Path) -> str:

@@ -304,7 +304,7 @@ def _check_address(text: str) -> None:
             redacted(text),
             expected=f"{scheme}://bucket/prefix",
             found="a slash too few" if rest else "no bucket",
-            next_step=f"did you mean {scheme}://{redacted(rest)}?" if rest else "name a bucket",
+            next_step=f"write {scheme}://{rest}" if rest else "name a bucket",
         )
 
 

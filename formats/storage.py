@@ -44,8 +44,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         partial.replace(path)
     except BaseException as error:
         partial.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:
-            error.filename = str(path)  # writing does not know it, and whoever tells of a full disk needs it
+        if isinstance(error, OSError) and error.filename in (None, str(partial)):
+            error.filename = str(path)  # what whoever tells of it calls the file; writing knows no name at all
         raise
 
 

@@ -102,14 +102,16 @@ def _with_step(error: TextshardsError, step: str) -> TextshardsError:
 
 
 def _of_disk(error: OSError, folder: Path, shards: Place) -> TextshardsError:
-    if isinstance(error, FileNotFoundError) and not (folder / METRICS).exists():
+    where = Path(error.filename or folder)
+    made = not folder.is_relative_to(where)
+    if made and isinstance(error, FileNotFoundError) and not (folder / METRICS).exists():
         return TextshardsError(
             f"run folder {folder}",
             expected="a folder that stays while the run goes on",
             found="that it was removed, or moved",
             next_step="put it back and --resume it, or start the run again",
         )
-    fault = disk_error(error, None if error.filename else folder)
+    fault = disk_error(error, folder if where.is_relative_to(folder) or not made else None)
     if error.errno in FULL:
         return _with_step(fault, f"make room, then {_rest(folder, shards)}")
     return fault

@@ -47,6 +47,14 @@ def test_a_full_disk_is_the_one_that_was_written_to(tmp_path: Path) -> None:
     assert told.found.endswith("free there")
 
 
+def test_a_place_that_cannot_be_made(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="a folder that can be written"), writing(tmp_path / "no/such"):
+        (tmp_path / "no/such").mkdir()
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(tmp_path / "no/x.html", b"")
+    assert caught.value.filename == str(tmp_path / "no/x.html")
+
+
 @pytest.mark.parametrize("number", [errno.ENOENT, errno.EACCES, errno.EROFS, errno.EISDIR])
 def test_a_path_that_cannot_be_used_is_an_input(tmp_path: Path, number: int) -> None:
     told = disk_error(fault(number, tmp_path / "x.png"))

@@ -40,7 +40,7 @@ def test_keys_in_a_url_are_refused_and_not_shown(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "told"),
-    [("s3:/bucket/x", "did you mean s3://bucket/x?"), ("gs:bucket", "did you mean gs://bucket?")]
+    [("s3:/bucket/x", "write s3://bucket/x"), ("gs:bucket", "write gs://bucket")]
     + [(word, "name a bucket") for word in ("s3://", "s3:/", "az:")],
 )
 def test_an_address_with_a_slip_is_no_folder(word: str, told: str) -> None:

@@ -77,6 +77,17 @@ def test_a_removed_run_folder_is_told_as_that(stopped: Experiment) -> None:
     assert "removed" in error.found
 
 
+def test_a_folder_that_cannot_be_made_is_a_usage_error(stopped: Experiment, tmp_path: Path) -> None:
+    folder = tmp_path / "none/run"
+    missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(folder.parent))
+    with (
+        pytest.raises(UsageError) as caught,
+        advised(folder, stopped.train_set.folder, stopped.manifest.fingerprint),
+    ):
+        raise missing
+    assert caught.value.thing == f"cannot write in {folder}"
+
+
 def test_damage_is_mended_before_the_run_goes_on(stopped: Experiment) -> None:
     error = told(stopped, DamageError("x", next_step="run python -m pipeline.build again"))
     assert error.next_step.startswith("run python -m pipeline.build again; then python -m train.run ")
