@@ -46,6 +46,10 @@ class UsageError(TextshardsError):
     exit_code = 2
 
 
+class SplitError(UsageError):
+    """A split that a set does not have."""
+
+
 class SourceError(UsageError):
     """A source folder or annotation file that cannot be read as the configured format."""
 

@@ -46,7 +46,7 @@ Manifest = TypeVar("Manifest", SetManifest, ShardManifest)
 
 def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
     try:
-        values = json.loads(data.decode())
+        values: dict[str, Any] = json.loads(data.decode())
         if b"\\u" in data:  # the one way to lone surrogates, which are no text
             json.dumps(values, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:

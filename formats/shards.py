@@ -21,7 +21,7 @@ from formats.codecs import (
     member_names,
     plane_shapes,
 )
-from formats.errors import DamageError, UsageError
+from formats.errors import DamageError, SplitError
 from formats.manifest import REPAIR, SHARD_FOLDER, SetManifest, ShardManifest
 from formats.places import Place, RemotePath
 from formats.remote_set import OpenedManifests
@@ -77,7 +77,7 @@ class ShardSet:
         for split in splits or ():
             if split not in self.manifest.splits:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
-                raise UsageError(
+                raise SplitError(
                     f"split {split!r} of {folder}",
                     expected=f"one of: {known}",
                     next_step="name one of these, or build the set with that split (source.splits)",

@@ -45,7 +45,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except BaseException as error:
         partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(partial)):
-            error.filename = str(path)  # what whoever tells of it calls the file; writing knows no name at all
+            error.filename = str(
+                path
+            )  # what whoever tells of it calls the file; writing knows no name at all
         raise
 
 

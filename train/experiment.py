@@ -35,6 +35,7 @@ from train.records import Position, Records, Sink
 from train.remote_reader import open_set
 from train.scoring import Evaluation
 from train.seeding import seed_generators
+from train.splits import asked_by
 from train.stream import Stream
 from train.task import DetectionTask
 from train.tensorboard_sink import TensorBoardSink
@@ -85,7 +86,10 @@ class Experiment:
     def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
-        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage, variants=True)
+        with asked_by("data.train", shards):
+            self.train_set, self.reader = open_set(
+                shards, config.data.train, config.data.storage, variants=True
+            )
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
@@ -129,8 +133,10 @@ class Experiment:
         data = self.config.data
         if data.val is None:
             return None
+        with asked_by("data.val", shards, data.train):
+            opened, _ = open_set(shards, [data.val], data.storage)
         return Validation(
-            open_set(shards, [data.val], data.storage)[0],
+            opened,
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
