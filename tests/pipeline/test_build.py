@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from PIL import Image
 from formats.errors import TextshardsError, UsageError
 from formats.settings import validate_settings
 from formats.shards import ShardSet
+from pipeline import assemble
 from pipeline.assemble import BuildReport, build
 from pipeline.check import check
 from pipeline.config import BuildConfig
@@ -200,3 +202,14 @@ def test_command_line(tmp_path: Path, pages: Path) -> None:
     assert "did you mean 'shrink_ratio'" in wrong.stderr and "canvas" in wrong.stderr
     assert "Traceback" not in wrong.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_kernels_are_told_of_only_where_they_take_long(
+    tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "short", pages)
+    assert "kernels" not in capsys.readouterr().err
+    monkeypatch.setattr(assemble, "LONG_S", 0.0)
+    monkeypatch.setattr(assemble, "warm_up", lambda: time.sleep(0.2))
+    run(tmp_path / "long", pages)
+    assert capsys.readouterr().err.count("compiling the kernels: once on a machine") == 1
