@@ -22,7 +22,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainSerializer, PlainValidator
 
 from formats.errors import UsageError
-from formats.object_store import request
+from formats.object_store import PastEndError, request
 from formats.redaction import holds_secret, redacted
 
 PART = 32 << 20
@@ -196,7 +196,10 @@ class RemotePath:
 
     def read_range(self, offset: int, size: int) -> bytes:
         """Return some bytes of an object: fewer where it ends before."""
-        return self._read(offset, offset + size, size)
+        try:
+            return self._read(offset, offset + size, size)
+        except PastEndError:
+            return b""
 
     def _read(self, start: int | None, end: int | None, size: int) -> bytes:
         # s3fs would ask for the size before a whole object, to read it in parts: a round trip for nothing.

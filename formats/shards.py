@@ -170,7 +170,8 @@ class ShardSet:
         column = shard.columns[name]
         size = int(column.size[row])
         data = self.read(column.path, size, int(column.offset[row])) if size else b""
-        return checked(data, int(column.crc32c[row]), f"{name} of {shard.keys[row]} in {column.path}")
+        told = f"{name} of {shard.keys[row]} in {column.path}"
+        return checked(data, int(column.crc32c[row]), told, size)
 
     def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
         """Return how many bytes members of a sample take in the shard (default: all)."""

@@ -94,12 +94,19 @@ def inside(folder: Place, name: str, by: str = "") -> Place:
     return folder / name
 
 
-def checked(data: Payload, crc: int, what: str) -> Payload:
-    """Return bytes whose CRC-32C is as recorded.
+def checked(data: Payload, crc: int, what: str, size: int | None = None) -> Payload:
+    """Return bytes whose CRC-32C, and size where it is given, are as recorded.
 
     Raises:
-        DamageError: it is not.
+        DamageError: they are not.
     """
+    if size is not None and len(data) < size:
+        raise DamageError(
+            what,
+            expected=f"{size} bytes at the place recorded in the shard's manifest",
+            found=f"{len(data)}: the file is cut short",
+            next_step="run python -m formats.verify on the set; building it again repairs the shard",
+        )
     found = crc32c(data)
     if found != crc:
         raise DamageError(

@@ -50,7 +50,7 @@ class Outcome:
             f"  read   {counted(summary['members_verified'], 'member')} of "
             f"{counted(summary['shards_opened'], 'shard')}, each checked against its CRC-32C when "
             f"{_when(summary['verify'])}; "
-            f"{_hashed(summary['shards_verified'])}; fallbacks: {summary['fallbacks']}"
+            f"{_hashed(summary)}; fallbacks: {summary['fallbacks']}"
         )
         if (kept := summary["cache"])["pages"]:
             lines.append(f"  kept   {kept['pages']} decoded pages, {kept['mb']} MB; {kept['hits']} not read")
@@ -60,9 +60,9 @@ class Outcome:
         )
         if (storage := summary["storage"]) is not None:
             lines.append(
-                f"  storage {100 * storage['hit_rate']:.0f} % of reads from the local cache; "
-                f"{storage['file_mb']:.1f} MB of files and {storage['range_mb']:.1f} MB of ranges fetched, "
-                f"{storage['range_wait_s']:.1f} s waited for them"
+                f"  storage fetched {storage['file_mb']:.1f} MB of whole files into the local cache, which "
+                f"then served {100 * storage['hit_rate']:.0f} % of reads, and {storage['range_mb']:.1f} MB "
+                f"of ranges ahead of them; {storage['range_wait_s']:.1f} s waited for ranges"
             )
         if not self.finished:
             lines.append(f"  go on  {resuming(self.folder, place(summary['set']['folder']))}")
@@ -73,7 +73,12 @@ def _when(verify: str) -> str:
     return "read, raw pages when first read" if verify == "first" else "read"
 
 
-def _hashed(shards: int) -> str:
+def _hashed(summary: Mapping[str, Any]) -> str:
+    shards, storage = summary["shards_verified"], summary["storage"]
+    if storage is not None and not shards:
+        if not storage["file_mb"]:
+            return "no file was fetched whole, to be compared with its SHA-256"
+        return "files fetched whole against their SHA-256 on arrival"
     return f"{counted(shards, 'shard')} in all against {'its' if shards == 1 else 'their'} SHA-256"
 
 
