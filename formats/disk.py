@@ -12,7 +12,7 @@ from pathlib import Path
 from formats.errors import TextshardsError, UsageError
 from formats.places import Place
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_OURS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST)
 
 
@@ -37,28 +37,42 @@ def disk_error(error: OSError, place: Path | None = None) -> TextshardsError:
         error: as raised.
         place: the file or folder that was being written; None where something was read, or nobody knows.
     """
-    said = error.strerror or str(error)
+    said = (error.strerror or str(error)).lower()
     where = Path(os.fsdecode(error.filename)) if isinstance(error.filename, (str, bytes)) else place
-    if error.errno in _FULL:
-        place = place or where or Path()
+    if error.errno in FULL:
+        full = place or where
         return TextshardsError(
-            f"cannot write in {place}",
+            f"cannot write in {place}" if place else f"cannot write {where or 'a file'}",
             expected="room on the disk",
-            found=f"{said.lower()}; {_room(place)}",
+            found=f"{said}; {_room(full)}" if full else said,
             next_step="make room, then run the same command again: what is finished is kept",
         )
-    if place is not None and error.errno in _NOT_OURS:
+    if place is not None and (error.errno in _NOT_OURS or _no_place(error, place, where)):
         return UsageError(
             f"cannot write in {place}",
             expected="a folder that can be written",
-            found=f"{where}: {said.lower()}" if where not in (None, place) else said.lower(),
+            found=f"{where}: {said}" if where not in (None, place) else said,
             next_step="name another folder, or mend its permissions",
         )
+    if place is None and where is not None and error.errno in (errno.ENOENT, *_NOT_OURS):
+        return UsageError(
+            f"cannot use {where}",
+            expected="a path that is there, and that you may read, or write",
+            found=said,
+            next_step="check the path and its permissions",
+        )
+    written = place is not None
     return TextshardsError(
-        f"cannot {'write' if place is not None else 'use'} {where or 'a file'}",
-        found=said.lower(),
+        f"cannot {'write' if written else 'use'} {where or 'a file'}",
+        expected=f"a file that can be {'written' if written else 'read'}",
+        found=said,
         next_step="mend this, then run the same command again",
     )
+
+
+def _no_place(error: OSError, place: Path, where: Path | None) -> bool:
+    """Whether a place cannot be made: what is not there is itself, or lies above it."""
+    return error.errno == errno.ENOENT and where is not None and place.is_relative_to(where)
 
 
 def _room(place: Path) -> str:

@@ -46,6 +46,10 @@ class UsageError(TextshardsError):
     exit_code = 2
 
 
+class SplitError(UsageError):
+    """A split that a set does not have."""
+
+
 class SourceError(UsageError):
     """A source folder or annotation file that cannot be read as the configured format."""
 
@@ -56,6 +60,12 @@ class SampleError(TextshardsError):
 
 class SetError(TextshardsError):
     """A set of shards that is missing, incomplete or of another format version."""
+
+
+class NoSetError(SetError):
+    """A folder or prefix in which there is no set, or none yet."""
+
+    exit_code = 2
 
 
 class DamageError(SetError):

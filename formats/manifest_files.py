@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from formats.errors import DamageError, SetError
+from formats.errors import DamageError, NoSetError, SetError
 from formats.fingerprint import sha256
 from formats.manifest import (
     CHECKSUM_HEAD,
@@ -45,19 +46,13 @@ Manifest = TypeVar("Manifest", SetManifest, ShardManifest)
 
 def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
     try:
-        values = json.loads(data.decode())
+        values: dict[str, Any] = json.loads(data.decode())
         if b"\\u" in data:  # the one way to lone surrogates, which are no text
             json.dumps(values, ensure_ascii=False).encode()
-        found = (values.get("format"), values.get("version")) if isinstance(values, dict) else (None, None)
     except (ValueError, RecursionError) as error:
-        raise DamageError(name, expected="a manifest in JSON", found=str(error)) from None
-    if found != (wanted, FORMAT_VERSION) or not isinstance(values, dict):
-        raise SetError(
-            name,
-            expected=f"format {wanted!r}, version {FORMAT_VERSION}",
-            found=f"format {found[0]!r:.60}, version {found[1]!r:.60}",
-            next_step="a newer version needs a newer textshards; else build the set again",
-        )
+        found, next_step = _no_json(data, error), f"{REPAIR}; or put the file back from a copy"
+        raise DamageError(name, expected="a manifest in JSON", found=found, next_step=next_step) from None
+    _check_kind(values, name, wanted)
     if not checksum_holds(data):
         raise DamageError(
             name,
@@ -67,6 +62,34 @@ def _parse(data: bytes, name: str, wanted: str) -> dict[str, Any]:
         )
     del values["checksum"]
     return values
+
+
+def _no_json(data: bytes, error: Exception) -> str:
+    if not data.strip():
+        return "an empty file"
+    if data.startswith(CHECKSUM_HEAD) and not data.rstrip().endswith(b"}"):
+        return f"that it is cut off after {len(data)} bytes"
+    return f"no JSON: {error}"
+
+
+def _check_kind(values: Any, name: str, wanted: str) -> None:
+    """Refuse what is no manifest of this kind, or one of another version; see `load_set_manifest`."""
+    known = values if isinstance(values, dict) else {}
+    kind, version = known.get("format"), known.get("version")
+    if kind is None:
+        raise SetError(
+            name,
+            expected=f"a manifest: JSON of format {wanted!r}",
+            found=f"{json.dumps(values)[:60]}, no manifest",
+            next_step="check the path; a set's folder holds the manifests that pipeline.build wrote",
+        )
+    if (kind, version) != (wanted, FORMAT_VERSION):
+        raise SetError(
+            name,
+            expected=f"format {wanted!r}, version {FORMAT_VERSION}",
+            found=f"format {kind!r:.60}, version {version!r:.60}",
+            next_step="a newer version needs a newer textshards; else build the set again",
+        )
 
 
 def checksum_holds(data: bytes) -> bool:
@@ -79,21 +102,35 @@ def _validate(kind: type[Manifest], values: dict[str, Any], name: str) -> Manife
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        problem = error.errors()[0]
-        where = ".".join(str(part) for part in problem["loc"]) or "the whole"
         raise DamageError(
             name,
             expected="a manifest as it was written",
-            found=f"{where}: {problem['msg']}",
+            found=_in_words(error.errors()[0]),
             next_step=REPAIR,
         ) from None
+
+
+def _in_words(problem: Any) -> str:
+    """Return what is wrong with a field, without the words of the validator."""
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "missing":
+        return f"no field {where}"
+    if problem["type"] == "extra_forbidden":
+        return f"a field {where} that no manifest has"
+    if problem["type"] in ("less_than", "greater_than_equal"):
+        return f"{where} {problem['input']!r:.40}, out of range"
+    message: str = problem["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    if problem["type"] == "value_error":
+        return f"{where}: {message}" if where else message
+    return f"{where}: {problem['input']!r:.40}, which {message}"
 
 
 def read_set_manifest(folder: Place, name: str = SET_MANIFEST) -> SetManifest:
     """Read the manifest of the set in a folder.
 
     Raises:
-        SetError: there is none, or it is of another format or version.
+        NoSetError: there is none.
+        SetError: it is of another format or version.
         DamageError: it is damaged.
     """
     path = folder / name
@@ -104,15 +141,13 @@ def read_set_manifest(folder: Place, name: str = SET_MANIFEST) -> SetManifest:
     return load_set_manifest(data, str(path))
 
 
-def _no_set(folder: Place, name: str, error: OSError) -> SetError:
+def _no_set(folder: Place, name: str, error: OSError) -> NoSetError:
     partial = (folder / SHARD_FOLDER).is_dir()
     # Of folders only: a listing of a bucket may be long.
     listed = [] if isinstance(folder, RemotePath) else folder.glob(f"*/{SET_MANIFEST}")
     below = sorted(str(path.parent) for path in listed)
-    found, next_step = (
-        error.strerror or str(error),
-        f"run python -m pipeline.build --config FILE --out {folder}",
-    )
+    found = error.strerror or str(error)
+    next_step = f"run python -m pipeline.build --config FILE --out {shlex.quote(str(folder))}"
     if partial:
         found = "an unfinished build"
     elif below:
@@ -120,7 +155,7 @@ def _no_set(folder: Place, name: str, error: OSError) -> SetError:
     elif not isinstance(folder, RemotePath) and folder.is_dir() and any(folder.iterdir()):
         found = "a folder of other files"
         next_step = "name a set's folder: the one that python -m pipeline.build was given as --out"
-    return SetError(f"no set of shards in {folder}", expected=name, found=found, next_step=next_step)
+    return NoSetError(f"no set of shards in {folder}", expected=name, found=found, next_step=next_step)
 
 
 def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:
@@ -130,7 +165,7 @@ def read_shard_manifest(folder: Place, entry: ShardEntry) -> ShardManifest:
         SetError: there is none.
         DamageError: it is another than was written.
     """
-    path = inside(folder, entry.manifest.path)
+    path = inside(folder, entry.manifest.path, SET_MANIFEST)
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -47,9 +47,15 @@ _KEYLESS = {
 _STATUS_TELLING = ("gcsfs", "google", "azure", "adlfs")
 _FAULTY = ("aiohttp", "botocore", "aiobotocore", "asyncio", "fsspec", "google", "gcsfs", "azure", "urllib3")
 
+_PAST_END = ("InvalidRange", "416")
+
 Answer = TypeVar("Answer")
 _opened: dict[tuple[Any, ...], Any] = {}
 _opening = threading.Lock()
+
+
+class PastEndError(StorageError):
+    """A range that begins behind an object's last byte: the object is shorter than somebody believed."""
 
 
 def attempts() -> int:
@@ -121,6 +127,7 @@ def request(what: str, url: str, call: Callable[[Any, float], Answer], size: int
 
     Raises:
         FileNotFoundError: there is no such object; not tried again.
+        PastEndError: the object ends before the range that was asked for; not tried again.
         AccessError: keys that do not open it, or no such bucket; not tried again.
         StorageError: the storage answered with a fault, or not at all, until the last attempt.
     """
@@ -169,7 +176,7 @@ def _final(error: Exception, what: str, url: str) -> Exception | None:
     if not code and kind != "ParamValidationError" and _may_pass(error):
         return None
     if isinstance(error, OSError) or code or kind == "ParamValidationError":
-        return StorageError(
+        return (PastEndError if code in _PAST_END else StorageError)(
             f"{what} {redacted(url)}",
             expected="an answer",
             found=_said(error, code),

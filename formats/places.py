@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,13 +22,15 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import PlainSerializer, PlainValidator
 
 from formats.errors import UsageError
-from formats.object_store import request
+from formats.object_store import PastEndError, request
 from formats.redaction import holds_secret, redacted
 
 PART = 32 << 20
 """Bytes of a part of an upload; what is under two parts goes in one request."""
 PIECE = 8 << 20
 """Bytes asked for at once of an object that is read through."""
+_STORAGE = re.compile(r"(s3a?|gc?s|az|abfss?):(/*)")
+"""How the address of an object begins: its scheme, and slashes, of which it has two."""
 
 
 @dataclass(frozen=True)
@@ -193,7 +196,10 @@ class RemotePath:
 
     def read_range(self, offset: int, size: int) -> bytes:
         """Return some bytes of an object: fewer where it ends before."""
-        return self._read(offset, offset + size, size)
+        try:
+            return self._read(offset, offset + size, size)
+        except PastEndError:
+            return b""
 
     def _read(self, start: int | None, end: int | None, size: int) -> bytes:
         # s3fs would ask for the size before a whole object, to read it in parts: a round trip for nothing.
@@ -272,8 +278,11 @@ def place(text: str | Path | RemotePath) -> Place:
     """Return the place that a word of a command line or a configuration names.
 
     Raises:
-        UsageError: a URL with a user, a password or a signed query: such words end in records and logs.
+        UsageError: a URL without a bucket, or with a slash too few; one with a user, a password or a signed
+            query: such words end in records and logs.
     """
+    if isinstance(text, str):
+        _check_address(text)
     if not isinstance(text, str) or not is_url(text):
         return text if isinstance(text, RemotePath) else Path(text)
     if text.startswith("file://"):
@@ -286,6 +295,20 @@ def place(text: str | Path | RemotePath) -> Place:
             next_step="give keys by environment or profile (docs/storage.md)",
         )
     return RemotePath(text)
+
+
+def _check_address(text: str) -> None:
+    found = _STORAGE.match(text)
+    if found is None:
+        return
+    scheme, slashes, rest = found[1], found[2], text[found.end() :]
+    if not rest or len(slashes) < 2:
+        raise UsageError(
+            redacted(text),
+            expected=f"{scheme}://bucket/prefix",
+            found="a slash too few" if rest else "no bucket",
+            next_step=f"write {scheme}://{rest}" if rest else "name a bucket",
+        )
 
 
 def below(root: Place, name: str) -> Place:

@@ -79,7 +79,7 @@ def read_each(folder: Place, entries: Sequence[ShardEntry]) -> Iterator[Callable
 
 
 def _read_manifest(folder: Place, entry: ShardEntry) -> bytes:
-    return inside(folder, entry.manifest.path).read_bytes()
+    return inside(folder, entry.manifest.path, SET_MANIFEST).read_bytes()
 
 
 def _index_of(folder: RemotePath) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from formats.manifest import ShardManifest
+from formats.manifest import SHARD_FOLDER, ShardManifest
 from formats.packed_keys import PackedKeys
 from formats.places import Place
 from formats.storage import inside
@@ -33,9 +33,10 @@ class ShardIndex:
         self.variant = manifest.variant
         self.keys = PackedKeys(manifest.samples.keys)
         self.files = {str(folder / file.path): file for file in manifest.files}
+        told = f"{SHARD_FOLDER}/{manifest.name}.json"
         self.columns = {
             name: Column(
-                inside(folder, manifest.files[member.file].path),
+                inside(folder, manifest.files[member.file].path, told),
                 _compact(member.offset),
                 _compact(member.bytes),
                 np.array(member.crc32c, np.uint32),

@@ -19,8 +19,8 @@ from formats.codecs import (
     member_names,
     plane_shapes,
 )
-from formats.errors import DamageError, UsageError
-from formats.manifest import REPAIR, SetManifest, ShardManifest
+from formats.errors import DamageError, SplitError
+from formats.manifest import REPAIR, SHARD_FOLDER, SetManifest, ShardManifest
 from formats.places import Place, RemotePath, place
 from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps, sample_key
@@ -81,7 +81,7 @@ class ShardSet:
         for split in splits or ():
             if split not in self.manifest.splits:
                 known = ", ".join(sorted(self.manifest.splits)) or "none"
-                raise UsageError(
+                raise SplitError(
                     f"split {split!r} of {self.folder}",
                     expected=f"one of: {known}",
                     next_step="name one of these, or build the set with that split (source.splits)",
@@ -103,8 +103,9 @@ class ShardSet:
                 next_step=REPAIR,
             )
         if not isinstance(self.folder, RemotePath):
+            told = f"{SHARD_FOLDER}/{manifest.name}.json"
             for file in manifest.files:
-                check_size(inside(self.folder, file.path), file.bytes)
+                check_size(inside(self.folder, file.path, told), file.bytes)
         return ShardIndex(self.folder, manifest)
 
     def __len__(self) -> int:
@@ -183,11 +184,11 @@ class ShardSet:
         told = f"{name} of {shard.keys[row]} in {column.path}"
         data = self.read(column.path, size, offset) if size else b""
         try:
-            return checked(data, crc, told)
+            return checked(data, crc, told, size)
         except DamageError:
             if self._again is None:
                 raise
-        return checked(self._again(column.path, size, offset), crc, told)
+        return checked(self._again(column.path, size, offset), crc, told, size)
 
     def stored_bytes(self, number: int, names: Sequence[str] | None = None) -> int:
         """Return how many bytes members of a sample take in the shard (default: all)."""

@@ -42,8 +42,12 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(partial)):
+            error.filename = str(
+                path
+            )  # what whoever tells of it calls the file; writing knows no name at all
         raise
 
 
@@ -57,35 +61,52 @@ def write_whole(path: Place, data: bytes) -> None:
 
 
 @overload
-def inside(folder: Path, name: str) -> Path: ...
+def inside(folder: Path, name: str, by: str = "") -> Path: ...
 
 
 @overload
-def inside(folder: RemotePath, name: str) -> RemotePath: ...
+def inside(folder: RemotePath, name: str, by: str = "") -> RemotePath: ...
 
 
 @overload
-def inside(folder: Place, name: str) -> Place: ...
+def inside(folder: Place, name: str, by: str = "") -> Place: ...
 
 
-def inside(folder: Place, name: str) -> Place:
+def inside(folder: Place, name: str, by: str = "") -> Place:
     """Return the path of a name that a manifest gives, which never leaves the set's folder.
+
+    Args:
+        folder: the set's folder.
+        name: as the manifest gives it.
+        by: the manifest's own name in the folder, for errors.
 
     Raises:
         SetError: the name is absolute, climbs out of the folder, or is no file name at all.
     """
     parts = Path(name).parts
     if not parts or Path(name).is_absolute() or ".." in parts or "\\" in name or not name.isprintable():
-        raise SetError(f"file name {name!r} in {folder}", expected="a path below the set's folder")
+        raise SetError(
+            f"file name {name!r} in {folder / by if by else f'a manifest of {folder}'}",
+            expected="a path below the set's folder",
+            found="one that no build writes",
+            next_step="do not trust this set: get it anew, or build it from its sources into another folder",
+        )
     return folder / name
 
 
-def checked(data: Payload, crc: int, what: str) -> Payload:
-    """Return bytes whose CRC-32C is as recorded.
+def checked(data: Payload, crc: int, what: str, size: int | None = None) -> Payload:
+    """Return bytes whose CRC-32C, and size where it is given, are as recorded.
 
     Raises:
-        DamageError: it is not.
+        DamageError: they are not.
     """
+    if size is not None and len(data) < size:
+        raise DamageError(
+            what,
+            expected=f"{size} bytes at the place recorded in the shard's manifest",
+            found=f"{len(data)}: the file is cut short",
+            next_step="run python -m formats.verify on the set; building it again repairs the shard",
+        )
     found = crc32c(data)
     if found != crc:
         raise DamageError(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from threading import Timer
 
 import click
 
@@ -40,10 +42,13 @@ from pipeline.existing import (
 from pipeline.plan import Plan, make_plan
 from pipeline.provenance import Work, provenance, records
 from pipeline.render import warm_up
-from pipeline.shard_job import Shard, ShardJob, write_shard
+from pipeline.shard_job import Shard, ShardJob, scratch_of, write_shard
 from pipeline.sources import read_annotations
 from pipeline.sources.record import Rejected
 from pipeline.stat_cache import StatCache, hash_images
+
+LONG_S = 2.0
+"""What takes longer to be made ready is being compiled: from the compiler's cache it takes some tenths."""
 
 
 @dataclass(frozen=True)
@@ -169,17 +174,33 @@ def plan_set(config: BuildConfig, cache: StatCache) -> Plan:
     return plan
 
 
+@contextmanager
+def _told_where_long(what: str) -> Iterator[None]:
+    """Say what a block does where it takes longer than reading it from a cache would."""
+    told = Timer(LONG_S, click.echo, (what,), {"err": True})
+    told.start()
+    try:
+        yield
+    finally:
+        told.cancel()
+
+
 def _make_shards(plan: Plan, folder: Place, config: BuildConfig, standing: Set[str]) -> list[Shard]:
     missing = [shard for shard in plan.shards if shard.name not in standing]
     if not missing:
         return []
-    click.echo("loading the kernels (the first time on a machine they are compiled: some 10 s)", err=True)
-    warm_up()
-    jobs = [ShardJob(folder, shard, plan.settings, config.source.max_pixels) for shard in missing]
+    with _told_where_long("compiling the kernels: once on a machine, some 10 s"):
+        warm_up()
     made = []
     try:
         total = sum(len(shard.samples) for shard in missing)
-        with progress_note(folder, total, len(jobs)) as note, progress(total, "rendering pages") as shown:
+        with (
+            scratch_of(folder) as scratch,
+            progress_note(folder, total, len(missing)) as note,
+            progress(total, "rendering pages") as shown,
+        ):
+            pixels = config.source.max_pixels
+            jobs = [ShardJob(folder, shard, plan.settings, pixels, scratch) for shard in missing]
             for shard in run_on_engine(write_shard, jobs, config.runtime, folder):
                 made.append(shard)
                 done = shard.entry.samples + shard.entry.quarantined

@@ -163,6 +163,13 @@ def load_checkpoint(path: Path) -> Checkpoint:
             found="no such file",
             next_step="train one: python -m train.run --shards DIR",
         )
+    if path.suffix != ".pt":
+        raise UsageError(
+            f"checkpoint {path}",
+            expected="a .pt file, or the folder of a run that has saved one",
+            found=f"a {path.suffix} file" if path.suffix else "a file of no suffix",
+            next_step="name the run's folder, or its best.pt",
+        )
     about = _read_about(path.with_suffix(".json"))
     record = about["files"]["weights"] | {"name": path.name}
     return Checkpoint(path, _load_part(path.parent, record), about)

@@ -12,8 +12,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from formats.disk import writing
-from formats.errors import TextshardsError, UsageError
+from formats.errors import TextshardsError
 from formats.run_record import CONFIG, METRICS
+from train.going_on import taken
 
 LOCK = ".lock"
 
@@ -59,12 +60,7 @@ def check_new(folder: Path) -> None:
         UsageError: one has.
     """
     if holds_run(folder):
-        raise UsageError(
-            f"run folder {folder}",
-            expected="a new one",
-            found="an earlier run",
-            next_step=f"go on with it (--resume {folder}), choose another exp_name=NAME, or --replace it",
-        )
+        raise taken(folder)
 
 
 def holds_run(folder: Path) -> bool:

@@ -101,8 +101,8 @@ def _other_line(record: Record) -> str:
 def _traffic(values: Mapping[str, float | None]) -> str:
     shown = {name: float("nan") if value is None else value for name, value in values.items()}
     return (
-        f"{100 * shown['hit_rate']:.0f} % of reads from the local cache  "
-        f"{shown['file_mb']:.1f} MB of files  {shown['range_mb']:.1f} MB of ranges"
+        f"fetched {shown['file_mb']:.1f} MB of files and {shown['range_mb']:.1f} MB of ranges so far  "
+        f"{100 * shown['hit_rate']:.0f} % of reads from the local cache"
     )
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from formats.errors import StaleError, UsageError
 from formats.fingerprint import differing_parts
 from formats.manifest import SECTIONS, SetManifest, SetSettings
-from formats.places import Place
+from formats.places import Place, place
+from formats.provenance import read_provenance
 from formats.set_diff import compare_settings
 from formats.settings import read_yaml, validate_settings
 from formats.spec import (
@@ -45,7 +46,7 @@ def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, f
     Args:
         manifest: the set's manifest.
         expect: values by name ("fingerprint", "targets.shrink_ratio", the field alone, or a section of
-            fields), or the path of a build configuration: then of all fields that have an effect.
+            fields), or the path of a build configuration: then of all fields that decide what is learnt.
         folder: the set's folder, for the command that the error names.
 
     Raises:
@@ -60,7 +61,7 @@ def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, f
         if json.dumps(recorded[field]) != json.dumps(_plain(expected, recorded[field])):
             differing[field] = expected
     if differing:
-        raise _stale(manifest, differing, recorded, _command(expect, differing, folder))
+        raise _stale(manifest, differing, recorded, _remedy(expect, differing, folder))
 
 
 def recorded_settings(manifest: SetManifest) -> dict[str, Any]:
@@ -76,6 +77,8 @@ def recorded_settings(manifest: SetManifest) -> dict[str, Any]:
 def settings_of(path: Path) -> dict[str, Any]:
     """Return what a build configuration asks of a set, by dotted name: defaults too, where they have effect.
 
+    Without `layout`: how many samples share a file changes nothing that is learnt from.
+
     Raises:
         UsageError: it cannot be read, or is no build configuration.
     """
@@ -84,6 +87,7 @@ def settings_of(path: Path) -> dict[str, Any]:
     return {
         f"{section}.{name}": value
         for section in SECTIONS
+        if section != "layout"
         for name, value in semantic(getattr(sections, section)).items()
     }
 
@@ -118,6 +122,29 @@ def _plain(expected: Any, recorded: Any) -> Any:
     return expected
 
 
+def _remedy(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Place) -> str:
+    if "fingerprint" in differing:
+        return "give --shards the set that has this fingerprint"
+    if not isinstance(expect, str) or _of_recorded_source(Path(expect), folder):
+        return f"build it as expected: {_command(expect, differing, folder)}"
+    beside = _command(expect, differing, place(f"{folder}-2"))
+    return f"this set is of another source; build beside it: {beside}"
+
+
+def _of_recorded_source(config: Path, folder: Place) -> bool:
+    """Whether a set was built from the source that a build configuration names, as far as it is recorded.
+
+    What is not recorded counts as the same, so that a copy without `provenance.json` is told as ever.
+    """
+    found = (read_provenance(folder) or {}).get("config")
+    recorded = found.get("source") if isinstance(found, dict) else None
+    wanted = read_yaml(config).get("source")
+    if not isinstance(recorded, dict) or not isinstance(wanted, dict):
+        return True
+    wanted = wanted | ({"root": str(place(str(wanted["root"])).absolute())} if "root" in wanted else {})
+    return all(recorded.get(name) == wanted.get(name) for name in ("format", "root", "splits"))
+
+
 def _command(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Place) -> str:
     words = ["python", "-m", "pipeline.build", "--config"]
     if isinstance(expect, str):
@@ -131,13 +158,13 @@ def _word(value: Any) -> str:
 
 
 def _stale(
-    manifest: SetManifest, differing: Mapping[str, Any], recorded: Mapping[str, Any], command: str
+    manifest: SetManifest, differing: Mapping[str, Any], recorded: Mapping[str, Any], remedy: str
 ) -> StaleError:
     return StaleError(
         f"the set ({manifest.fingerprint[:19]}...) was made under other settings than this run expects",
         expected=_listed(differing),
         found=_listed({name: recorded[name] for name in differing}),
-        next_step=f"build it as expected: {command}; or mend expect in the training configuration",
+        next_step=f"{remedy}; or mend expect in the training configuration",
     )
 
 

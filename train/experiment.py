@@ -40,6 +40,7 @@ from train.resume import resumed
 from train.scoring import Evaluation
 from train.seeding import seed_generators
 from train.sinks import open_records
+from train.splits import asked_by
 from train.stream import Stream
 from train.task import DetectionTask
 from train.trained import device_of, same_network
@@ -90,7 +91,10 @@ class Experiment:
     def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
         self.config, self.folder, self.ranks = config, folder, ranks
         self.device = ranks.device(device_of(config.trainer.device))
-        self.train_set, self.reader = open_set(shards, config.data.train, config.data.storage, variants=True)
+        with asked_by("data.train", shards):
+            self.train_set, self.reader = open_set(
+                shards, config.data.train, config.data.storage, variants=True
+            )
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
@@ -136,8 +140,10 @@ class Experiment:
         data = self.config.data
         if data.val is None:
             return None
+        with asked_by("data.val", shards, data.train):
+            opened, _ = open_set(shards, [data.val], data.storage)
         return Validation(
-            open_set(shards, [data.val], data.storage)[0],
+            opened,
             batch_size=data.eval_batch_size,
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,

@@ -19,6 +19,20 @@ from train.lots import Numbers, permutation
 from train.shard_order import lanes_of, shard_order
 
 
+class ShareError(UsageError):
+    """A batch that the processes of a run cannot share evenly: an error that each of them meets."""
+
+
+def _unshared(batch_size: int, world: int) -> ShareError:
+    fitting = [str(number) for number in range(1, 2 * world) if not batch_size % number]
+    return ShareError(
+        f"batch_size {batch_size} with {world} processes",
+        expected="a multiple of the number of processes: each takes the same share of a batch",
+        next_step=f"use {' or '.join(fitting)} processes, "
+        f"or set data.stream.batch_size to a multiple of {world}",
+    )
+
+
 class Order:
     """One process's share of a set's global batches.
 
@@ -40,7 +54,8 @@ class Order:
         window: shards that are shuffled together.
 
     Raises:
-        UsageError: the batch cannot be shared evenly, or there is not one batch.
+        ShareError: the batch cannot be shared evenly.
+        UsageError: there is not one batch.
     """
 
     def __init__(
@@ -60,11 +75,7 @@ class Order:
         if not 0 <= rank < world:
             raise ValueError(f"rank {rank} of {world}")
         if batch_size % world:
-            raise UsageError(
-                f"batch_size {batch_size} with {world} processes",
-                expected="a multiple of the number of processes: each takes the same share of a batch",
-                next_step=f"set batch_size to {batch_size // world * world or world}",
-            )
+            raise _unshared(batch_size, world)
         self.count, self.fingerprint, self.seed = count, fingerprint, seed
         self.batch_size, self.shuffle = batch_size, shuffle
         self.rank, self.world = rank, world
@@ -75,7 +86,9 @@ class Order:
             raise UsageError(
                 f"a set of {count} samples in batches of {batch_size}",
                 expected="at least one batch",
-                next_step="lower batch_size, or set drop_last=false" if count else "build a set with samples",
+                next_step=f"set data.stream.batch_size to {count} or less, or data.stream.drop_last=false"
+                if count
+                else "build a set with samples",
             )
 
     def __len__(self) -> int:

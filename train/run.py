@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from formats.commands import PLACE, run_command
+from formats.commands import PLACE, run_command, tell_error
 from formats.completion import settings_of
 from formats.places import Place
 
@@ -53,6 +54,8 @@ def main(
       python -m train.run --shards sets/sroie --resume runs/sroie
       torchrun --nproc-per-node 2 -m train.run --shards sets/sroie exp_name=two_processes
     """
+    from train.going_on import advised
+    from train.order import ShareError
     from train.ranks import joined
     from train.run_folder import open_run
     from train.stopping import StopRequest
@@ -62,15 +65,22 @@ def main(
         raise click.UsageError("--changed-set goes with --resume")
     overrides += ("trainer.profile=true",) if profile else ()
     with joined() as ranks:
-        experiment = open_run(
-            shards, config_path, overrides, weights=weights, resume=resume, replace=replace, ranks=ranks
-        )
+        try:
+            experiment = open_run(
+                shards, config_path, overrides, weights=weights, resume=resume, replace=replace, ranks=ranks
+            )
+        except ShareError as error:  # every process meets it: the first tells of it, and the others wait
+            if ranks.first:
+                tell_error(error)
+            ranks.any(True)
+            sys.exit(error.exit_code)
         if ranks.first:
             click.echo(describe(experiment), err=True)
-        with StopRequest(tells=ranks.first) as stop:
-            ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
-        if ranks.first:
-            click.echo(write_summary(experiment, ended).text())
+        with advised(experiment.folder, shards, experiment.manifest.fingerprint):
+            with StopRequest(tells=ranks.first) as stop:
+                ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
+            if ranks.first:
+                click.echo(write_summary(experiment, ended).text())
     ranks.leave(stop.exit_code)
     return stop.exit_code
 

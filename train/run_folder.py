@@ -12,6 +12,7 @@ from formats.settings import read_yaml
 from train.claim import check_new, claimed, clear, holds_run
 from train.config import changed_config, load_config
 from train.experiment import Experiment
+from train.going_on import check_run
 from train.ranks import ALONE, Ranks
 
 
@@ -47,18 +48,19 @@ def open_run(
                 expected="no --config, --weights or --replace beside it",
                 next_step="the run's own configuration holds; change it with key=value words",
             )
+        check_run(resume)
         return Experiment(changed_config(read_yaml(resume / CONFIG), overrides), shards, resume, ranks)
     config = load_config(config_path, overrides)
     folder = config.run_folder
     experiment = Experiment(config, shards, folder, ranks)
     if not replace:
         check_new(folder)
+    if weights is not None:
+        experiment.load_backbone(weights)
     earlier = holds_run(folder)
     # All have looked before one of them changes what is seen.
     ranks.any(False)
     if earlier and ranks.first:
         with claimed(folder):
             clear(folder)
-    if weights is not None:
-        experiment.load_backbone(weights)
     return experiment

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from formats.places import place
 from formats.run_record import METRICS
 from formats.storage import write_whole
 from formats.wording import counted
+from train.config import TrainConfig
 from train.curves import plot_curves
 from train.experiment import Ended, Experiment
+from train.going_on import resuming
 from train.profile import memory_mb
 from train.records import read_records
 from train.stream import Stream
@@ -48,7 +51,7 @@ class Outcome:
             f"  read   {counted(summary['members_verified'], 'member')} of "
             f"{counted(summary['shards_opened'], 'shard')}, each checked against its CRC-32C when "
             f"{_when(summary['verify'])}; "
-            f"{_hashed(summary['shards_verified'])}; fallbacks: {summary['fallbacks']}"
+            f"{_hashed(summary)}; fallbacks: {summary['fallbacks']}"
         )
         if (kept := summary["cache"])["pages"]:
             lines.append(f"  kept   {kept['pages']} decoded pages, {kept['mb']} MB; {kept['hits']} not read")
@@ -58,12 +61,12 @@ class Outcome:
         )
         if (storage := summary["storage"]) is not None:
             lines.append(
-                f"  storage {100 * storage['hit_rate']:.0f} % of reads from the local cache; "
-                f"{storage['file_mb']:.1f} MB of files and {storage['range_mb']:.1f} MB of ranges fetched, "
-                f"{storage['range_wait_s']:.1f} s waited for them"
+                f"  storage fetched {storage['file_mb']:.1f} MB of whole files into the local cache, which "
+                f"then served {100 * storage['hit_rate']:.0f} % of reads, and {storage['range_mb']:.1f} MB "
+                f"of ranges ahead of them; {storage['range_wait_s']:.1f} s waited for ranges"
             )
         if not self.finished:
-            lines.append(f"  go on  python -m train.run --shards DIR --resume {self.folder}")
+            lines.append(f"  go on  {resuming(self.folder, place(summary['set']['folder']))}")
         return "\n".join(lines)
 
 
@@ -71,7 +74,12 @@ def _when(verify: str) -> str:
     return "read, raw pages when first read" if verify == "first" else "read"
 
 
-def _hashed(shards: int) -> str:
+def _hashed(summary: Mapping[str, Any]) -> str:
+    shards, storage = summary["shards_verified"], summary["storage"]
+    if storage is not None and not shards:
+        if not storage["file_mb"]:
+            return "no file was fetched whole, to be compared with its SHA-256"
+        return "files fetched whole against their SHA-256 on arrival"
     return f"{counted(shards, 'shard')} in all against {'its' if shards == 1 else 'their'} SHA-256"
 
 
@@ -98,8 +106,15 @@ def describe(experiment: Experiment) -> str:
             f"{experiment.total_steps} steps; AdamW {config.optim.lr:g}, {config.optim.schedule}"
             + (f"; {experiment.ranks.world} processes" if experiment.ranks.world > 1 else ""),
             f"run    {experiment.folder}",
+            *_notes(config),
         ]
     )
+
+
+def _notes(config: TrainConfig) -> list[str]:
+    """Settings that ask for something and get nothing."""
+    idle = config.logger.wandb.idle
+    return [f"note   {idle} logs nothing: logger.wandb.enabled is false"] if idle else []
 
 
 def write_summary(experiment: Experiment, ended: Ended) -> Outcome:

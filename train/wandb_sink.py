@@ -23,6 +23,8 @@ from train.records import Record
 
 AXIS = "global_step"
 ID_FILE = "wandb_id"
+INIT_S = 30
+"""How long W&B may take to open a run: its own limit, 90 s, is long for a name that does not resolve."""
 
 
 class WandbSettings(Section):
@@ -32,6 +34,12 @@ class WandbSettings(Section):
     project: str = Field("textshards")
     entity: str | None = Field(None, description="user or team; null: your own")
     mode: Literal["online", "offline"] = Field("online", description="offline: into the run's folder")
+
+    @property
+    def idle(self) -> str | None:
+        """A setting that says where records go although none go there; None where there is none."""
+        changed = {} if self.enabled else self.model_dump(exclude_defaults=True)
+        return next((f"logger.wandb.{name}={value}" for name, value in changed.items()), None)
 
 
 class WandbSink:
@@ -44,7 +52,7 @@ class WandbSink:
         config: the resolved configuration.
 
     Raises:
-        UsageError: the package is not installed.
+        UsageError: the package is not installed, nobody is logged in, or the server does not answer.
     """
 
     def __init__(self, settings: WandbSettings, folder: Path, name: str, config: Mapping[str, Any]) -> None:
@@ -58,16 +66,20 @@ class WandbSink:
                 next_step="pip install wandb, or set logger.wandb.enabled=false",
             ) from None
         self._image = wandb.Image
-        self._run = wandb.init(
-            project=settings.project,
-            entity=settings.entity,
-            mode=settings.mode,
-            name=name,
-            id=_run_id(folder / ID_FILE),
-            resume="allow",
-            dir=str(folder),
-            config=dict(config),
-        )
+        try:
+            self._run = wandb.init(
+                project=settings.project,
+                entity=settings.entity,
+                mode=settings.mode,
+                name=name,
+                id=_run_id(folder / ID_FILE),
+                resume="allow",
+                dir=str(folder),
+                config=dict(config),
+                settings=wandb.Settings(init_timeout=INIT_S),
+            )
+        except (wandb.Error, ValueError) as error:  # a key of a wrong form is a ValueError
+            raise _not_opened(error) from None
         self._run.define_metric("*", step_metric=AXIS)
 
     def write(self, record: Record) -> None:
@@ -86,6 +98,15 @@ class WandbSink:
     def close(self) -> None:
         """Send what is left."""
         self._run.finish()
+
+
+def _not_opened(error: Exception) -> UsageError:
+    return UsageError(
+        "logger.wandb.enabled",
+        expected=f"a login, and a server that opens the run within {INIT_S} s",
+        found=" ".join(str(error).split())[:300],
+        next_step="wandb login; or set logger.wandb.mode=offline, and wandb sync the files later",
+    )
 
 
 def _run_id(path: Path) -> str:

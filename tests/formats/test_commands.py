@@ -11,7 +11,7 @@ import pytest
 
 from formats import commands
 from formats.commands import Progress, progress, run_command
-from formats.errors import SetError, UsageError
+from formats.errors import NoSetError, SetError, UsageError
 
 
 def ended(action: Callable[[], object], arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> object:
@@ -38,7 +38,10 @@ def failing(error: BaseException) -> Callable[[], object]:
         (failing(SetError("no set")), 1),
         (failing(KeyboardInterrupt()), 130),
         (failing(MemoryError()), 1),
-        (failing(PermissionError(13, "Permission denied", "here")), 1),
+        (failing(NoSetError("no set")), 2),
+        (failing(PermissionError(13, "Permission denied", "here")), 2),
+        (failing(FileNotFoundError(2, "No such file or directory", "here")), 2),
+        (failing(OSError(5, "Input/output error", "here")), 1),
         (failing(click.UsageError("what?")), 2),
     ],
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from encoded_sets import MadeSet, load_shards
+from encoded_sets import MadeSet, load_shards, rewrite_shard
 
 from formats.errors import DamageError, SetError
 from formats.fingerprint import canonical, digest, digest_pairs, sha256
 from formats.manifest import CHECKSUM_HEAD, SET_MANIFEST, SampleTable, shard_inputs, source_part
 from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
+from formats.shards import ShardSet
 
 
 def set_bytes(made: MadeSet) -> bytes:
@@ -65,8 +66,40 @@ def test_one_kind_is_not_the_other(fresh: Callable[..., MadeSet]) -> None:
 @pytest.mark.parametrize("data", [b"", b"[]", b"{}", b"\xff\xfe", b"[" * 100_000, b"null", b'{"a":1e999999}'])
 def test_what_is_no_manifest(data: bytes) -> None:
     for load in (load_set_manifest, load_shard_manifest):
-        with pytest.raises(SetError):
+        with pytest.raises(SetError) as caught:
             load(data, "x")
+        assert caught.value.expected and caught.value.found and caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("data", "found"), [(b"null", "null, no manifest"), (b'{"a":1}', '{"a": 1}, no manifest')]
+)
+def test_json_of_something_else_is_told_as_that(data: bytes, found: str) -> None:
+    with pytest.raises(SetError) as caught:
+        load_set_manifest(data, "x")
+    assert caught.value.found == found
+    assert "newer" not in caught.value.next_step
+
+
+def test_a_cut_manifest_is_told_as_that(made: MadeSet) -> None:
+    for cut, found in ((set_bytes(made)[:701], "that it is cut off after 701 bytes"), (b"", "an empty file")):
+        with pytest.raises(DamageError) as caught:
+            load_set_manifest(cut, "x")
+        assert caught.value.found == found
+        assert "run python -m pipeline.build" in caught.value.next_step
+
+
+def test_a_file_outside_of_the_set_is_told_with_the_manifest_that_names_it(
+    fresh: Callable[..., MadeSet],
+) -> None:
+    folder = fresh("tar").folder
+    shard = load_shards(folder)[0]
+    outside = shard.files[0].model_copy(update={"path": "../../etc/passwd"})
+    rewrite_shard(folder, shard.model_copy(update={"files": [outside]}))
+    with pytest.raises(SetError) as caught:
+        ShardSet(folder)
+    assert str(folder / "shards" / f"{shard.name}.json") in caught.value.thing
+    assert caught.value.found and caught.value.next_step
 
 
 def test_every_flipped_bit_of_a_set_manifest_is_found(fresh: Callable[..., MadeSet]) -> None:
@@ -89,10 +122,10 @@ def test_every_flipped_bit_of_a_set_manifest_is_found(fresh: Callable[..., MadeS
         (lambda v: v["settings"]["targets"].update(shrink_ratio=0.5), "part targets"),
         (lambda v: v["splits"].update(train=3), "the shards hold"),
         (lambda v: v["shards"].reverse(), "sorted and unique"),
-        (lambda v: v["shards"][0].update(more=1), "Extra inputs"),
-        (lambda v: v["shards"][0].update(samples=-1), "greater than"),
+        (lambda v: v["shards"][0].update(more=1), "a field shards.0.more that no manifest has"),
+        (lambda v: v["shards"][0].update(samples=-1), "shards.0.samples -1, out of range"),
         (lambda v: v["shards"][0].update(inputs="md5:12"), "pattern"),
-        (lambda v: v.pop("quarantined"), "required"),
+        (lambda v: v.pop("quarantined"), "no field quarantined"),
         (lambda v: v.update(shards=None), "valid list"),
     ],
 )
@@ -115,7 +148,7 @@ def test_inconsistent_set_manifests(
         (lambda v: v["samples"]["members"]["image"].update(file=9), "file 9 of 1"),
         (lambda v: v["samples"]["members"]["image"].update(bytes=[1, 10**9]), "beyond shards/"),
         (lambda v: v["samples"]["members"]["image"].update(offset=[0, 1.5]), "valid integer"),
-        (lambda v: v["samples"]["members"]["image"].update(crc32c=[0, 2**32]), "less than"),
+        (lambda v: v["samples"]["members"]["image"].update(crc32c=[0, 2**32]), "4294967296, out of range"),
     ],
 )
 def test_inconsistent_shard_manifests(

@@ -38,6 +38,21 @@ def test_keys_in_a_url_are_refused_and_not_shown(url: str) -> None:
     assert "secret" not in str(caught.value) and "key:" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("s3:/bucket/x", "write s3://bucket/x"), ("gs:bucket", "write gs://bucket")]
+    + [(word, "name a bucket") for word in ("s3://", "s3:/", "az:")],
+)
+def test_an_address_with_a_slip_is_no_folder(word: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        place(word)
+    assert (caught.value.thing, caught.value.next_step) == (word, told)
+
+
+def test_a_folder_that_is_called_as_storage_is_can_be_said() -> None:
+    assert place("./s3:") == Path("s3:")
+
+
 def test_local_work_imports_no_client() -> None:
     code = "import sys, formats.shards, formats.places; sys.exit('fsspec' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from PIL import Image
 from formats.errors import TextshardsError, UsageError
 from formats.settings import validate_settings
 from formats.shards import ShardSet
+from pipeline import assemble
 from pipeline.assemble import BuildReport, build
 from pipeline.build import main
 from pipeline.check import check
@@ -231,3 +233,14 @@ def test_an_option_that_would_do_nothing_is_refused(
         invoke(main, "--config", config, "--out", tmp_path / "set", *words)
     assert said in caught.value.expected
     assert not (tmp_path / "set").exists()
+
+
+def test_kernels_are_told_of_only_where_they_take_long(
+    tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(tmp_path / "short", pages)
+    assert "kernels" not in capsys.readouterr().err
+    monkeypatch.setattr(assemble, "LONG_S", 0.0)
+    monkeypatch.setattr(assemble, "warm_up", lambda: time.sleep(0.2))
+    run(tmp_path / "long", pages)
+    assert capsys.readouterr().err.count("compiling the kernels: once on a machine") == 1

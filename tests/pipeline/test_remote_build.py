@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,7 @@ from pipeline.build import main as build_command
 from pipeline.clean import main as clean
 from pipeline.config import BuildConfig
 from pipeline.health import main as health
+from pipeline.shard_job import scratch_of
 
 
 def build_into(made: BuiltSet, place: RemotePath, *words: str) -> BuildReport:
@@ -200,3 +204,33 @@ def test_wrong_keys_end_a_build_with_exit_code_2(
     assert "hidden" not in str(caught.value)
     assert invoke(verify, storage).return_value == 2
     assert invoke(diff, storage, made.folder).return_value == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_build_that_fails_leaves_no_scratch_and_names_it(
+    storage: str, tmp_path: Path, workers: int
+) -> None:
+    made, scratch = built_set(tmp_path), tmp_path / "scratch"
+    scratch.mkdir()
+    words = ["--config", str(made.config), "--out", f"{storage}/set", "--workers", str(workers)]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline.build", *words],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000)),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1, done.stderr
+    assert f"error: cannot write in {scratch}, where shards are made" in done.stderr
+    assert "set TMPDIR to another folder" in done.stderr
+    assert list(scratch.iterdir()) == []
+
+
+def test_scratch_goes_where_a_worker_was_stopped(storage: str, tmp_path: Path) -> None:
+    with scratch_of(RemotePath(storage)) as scratch:
+        assert scratch is not None
+        (scratch / "textshards-x/shards").mkdir(parents=True)
+        (scratch / "textshards-x/shards/a.tar.1.partial").write_bytes(b"half")
+    assert not scratch.exists()
+    with scratch_of(tmp_path) as none:
+        assert none is None

@@ -157,6 +157,15 @@ def test_damage_and_absence_have_names(tmp_path: Path) -> None:
         load_checkpoint(path)
 
 
+@pytest.mark.parametrize(("name", "found"), [("a.onnx", "a .onnx file"), ("weights", "a file of no suffix")])
+def test_another_kind_of_file_is_no_checkpoint(tmp_path: Path, name: str, found: str) -> None:
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        load_checkpoint(tmp_path / name)
+    assert caught.value.expected.startswith("a .pt file, or the folder of a run")
+    assert caught.value.found == found
+
+
 def test_a_pickle_is_never_run(tmp_path: Path) -> None:
     path = save(Checkpoints(tmp_path), 1, 0.5)
     torch.save({"weights": Path("/")}, path)

@@ -60,7 +60,8 @@ def test_a_validation_line() -> None:
 def test_a_storage_line() -> None:
     line = shown(Record(25, 0, 5, "storage", 50.0, {"hit_rate": 0.75, "file_mb": 3.21, "range_mb": 0.5}))
     assert (
-        line == "epoch 1/3  storage: 75 % of reads from the local cache  3.2 MB of files  0.5 MB of ranges\n"
+        line == "epoch 1/3  storage: fetched 3.2 MB of files and 0.5 MB of ranges so far  "
+        "75 % of reads from the local cache\n"
     )
 
 

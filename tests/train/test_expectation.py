@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,39 @@ def test_what_differs_names_field_values_and_command(manifest: SetManifest) -> N
 
 def test_the_fingerprint_can_be_expected(manifest: SetManifest) -> None:
     check_expectations(manifest, {"fingerprint": manifest.fingerprint}, Path("x"))
-    with pytest.raises(StaleError, match="fingerprint"):
+    with pytest.raises(StaleError, match="fingerprint") as caught:
         check_expectations(manifest, {"fingerprint": "sha256-ts1:00"}, Path("x"))
+    assert "pipeline.build" not in caught.value.next_step  # no setting is known that would make it
+
+
+def test_the_layout_is_expected_where_it_is_named(manifest: SetManifest) -> None:
+    with pytest.raises(StaleError, match=r"layout\.samples_per_shard = 7"):
+        check_expectations(manifest, {"samples_per_shard": 7}, Path("x"))
+
+
+SOURCE = {"format": "ufo", "root": "/pages", "splits": {"train": "x.json"}}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "out"),
+    [
+        (SOURCE | {"images": "here"}, "'my sets/x'"),
+        (SOURCE | {"root": "/receipts"}, "'my sets/x-2'"),
+        (SOURCE | {"splits": {"train": "y.json"}}, "'my sets/x-2'"),
+    ],
+)
+def test_a_set_of_another_source_is_not_to_be_built_over(
+    manifest: SetManifest, tmp_path: Path, recorded: dict[str, Any], out: str
+) -> None:
+    folder = tmp_path / "my sets/x"
+    folder.mkdir(parents=True)
+    (folder / "provenance.json").write_text(json.dumps({"config": {"source": recorded}}))
+    file = tmp_path / "build.yaml"
+    file.write_text(json.dumps({"source": SOURCE, "targets": {"shrink_ratio": 0.5}}))
+    with pytest.raises(StaleError) as caught:
+        check_expectations(manifest, str(file), folder)
+    assert f"--out {out.replace('my sets', f'{tmp_path}/my sets')};" in caught.value.next_step
+    assert ("another source" in caught.value.next_step) == out.endswith("-2'")
 
 
 def test_the_command_can_be_pasted_into_a_shell(manifest: SetManifest) -> None:
@@ -92,7 +124,7 @@ runtime: {workers: 3}
         ("", ""),
         ("targets: {shrink_ratio: 0.5}", "targets.shrink_ratio = 0.5"),
         ("encoding: {maps: planes, zstd_level: 1}", "encoding.maps = 'planes'"),
-        ("layout: {samples_per_shard: 7}", "layout.samples_per_shard = 7"),
+        ("layout: {samples_per_shard: 7}", ""),
         # Of these two the first asks for a setting under which the second has no effect.
         ("targets: {small_text: keep, min_size: 99}", "targets.small_text = 'keep'"),
     ],

@@ -68,16 +68,21 @@ def test_without_shuffle_the_order_is_that_of_the_set() -> None:
 def test_a_batch_that_cannot_be_shared_is_refused() -> None:
     with pytest.raises(UsageError, match="with 3 processes") as caught:
         Order(100, SET, seed=0, batch_size=16, world=3)
-    assert "set batch_size to 15" in caught.value.next_step
+    assert (
+        caught.value.next_step
+        == "use 1 or 2 or 4 processes, or set data.stream.batch_size to a multiple of 3"
+    )
     with pytest.raises(UsageError) as caught:
         Order(100, SET, seed=0, batch_size=2, world=3)
-    assert "set batch_size to 3" in caught.value.next_step
+    assert caught.value.next_step.startswith("use 1 or 2 processes, or set data.stream.batch_size")
 
 
 @pytest.mark.parametrize(("count", "drop_last"), [(15, True), (0, True), (0, False)])
 def test_an_epoch_without_a_batch_is_refused(count: int, drop_last: bool) -> None:
-    with pytest.raises(UsageError, match=f"a set of {count} samples in batches of 16"):
+    with pytest.raises(UsageError, match=f"a set of {count} samples in batches of 16") as caught:
         Order(count, SET, seed=0, batch_size=16, drop_last=drop_last)
+    if count:
+        assert "data.stream.batch_size to 15 or less, or data.stream.drop_last=" in caught.value.next_step
 
 
 def test_an_unknown_rank_is_refused() -> None:

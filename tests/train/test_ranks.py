@@ -204,3 +204,11 @@ def test_alone_nothing_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ranks.sum(values) is ranks.total(values) is values
         assert ranks.any(True) and not ranks.any(False)
         assert ranks.gather("a") == ["a"]
+
+
+def test_a_batch_that_cannot_be_shared_is_told_once(shards: Path, tmp_path: Path) -> None:
+    words = [*SETTINGS, "data.stream.batch_size=8", f"logger.folder={tmp_path}"]
+    refused = torchrun(3, "-m", "train.run", "--shards", str(shards), *words)
+    _, said = refused.communicate(timeout=LIMIT_S)
+    assert refused.returncode != 0
+    assert said.count("error: batch_size 8 with 3 processes") == 1

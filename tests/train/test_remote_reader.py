@@ -282,3 +282,17 @@ def test_neighbours_go_together_up_to_a_length() -> None:
         ((0, 250), {0: (100, 1), 200: (50, 2)}),
         ((10_000_000, 10_000_005), {10_000_000: (5, 3)}),
     ]
+
+
+@pytest.mark.parametrize("kept", [0, 600])
+def test_an_object_that_was_cut_short_is_damage(storage: str, tmp_path: Path, kept: int) -> None:
+    made = stored_set(tmp_path, storage, count=4, per_shard=4)
+    (path,) = (path for path in made.place.rglob("*.tar"))
+    path.write_bytes(path.read_bytes()[:kept])
+    assert path.read_range(1 << 20, 10) == b""
+    with pytest.raises(DamageError, match="cut short") as caught:
+        ShardSet(made.place).image(2)
+    assert "formats.verify" in caught.value.next_step
+    stream, _ = remote(made, None)
+    with pytest.raises(DamageError, match="cut short"):
+        batches(stream, 0)

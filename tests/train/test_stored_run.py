@@ -24,7 +24,7 @@ from train.evaluation import evaluate_checkpoint
 from train.records import read_records
 from train.run import main
 from train.run_folder import open_run
-from train.summary import write_summary
+from train.summary import Outcome, write_summary
 
 SETTINGS = (*WORDS, "trainer.max_epochs=2", "trainer.log_every_n_steps=1", "data.stream.shuffle=shards")
 
@@ -70,6 +70,11 @@ def test_a_run_from_storage_learns_what_one_from_the_disk_does(
     assert losses(tmp_path / "remote") == losses(tmp_path / "local") != []
     assert (local["storage"], local["best"]) == (None, remote["best"])
     assert remote["storage"]["late_reads"] == 0
+    told = Outcome(tmp_path, True, remote).text()
+    assert "files fetched whole against their SHA-256 on arrival" in told
+    assert "into the local cache, which then served" in told
+    none = Outcome(tmp_path, True, remote | {"storage": remote["storage"] | {"file_mb": 0.0}}).text()
+    assert "no file was fetched whole" in none
     assert remote["storage"]["file_mb"] + remote["storage"]["range_mb"] > 0
     records = [r for r in read_records(tmp_path / "remote" / "metrics.jsonl") if r["phase"] == "storage"]
     assert len(records) == 2

@@ -12,10 +12,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_run import WORDS
 
 from formats.errors import UsageError
 from train.records import Position, Records, read_records
-from train.wandb_sink import WandbSettings, WandbSink
+from train.run_folder import open_run
+from train.summary import describe
+from train.wandb_sink import INIT_S, WandbSettings, WandbSink
+
+
+class FakeError(Exception):
+    """What W&B's own errors derive from."""
 
 
 class FakeRun:
@@ -51,6 +58,8 @@ def runs(monkeypatch: pytest.MonkeyPatch) -> list[FakeRun]:
 
     fake = types.ModuleType("wandb")
     fake.init = init  # type: ignore[attr-defined]
+    fake.Error = FakeError  # type: ignore[attr-defined]
+    fake.Settings = dict  # type: ignore[attr-defined]
     fake.Image = lambda image_HWC: ("picture", image_HWC.shape)  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "wandb", fake)
     return made
@@ -107,6 +116,47 @@ def test_an_absent_package_is_a_usage_error(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(UsageError, match="pip install wandb"):
         WandbSink(WandbSettings(enabled=True), tmp_path, "probe", {})
+
+
+@pytest.mark.parametrize("fault", [FakeError("No API key configured."), ValueError("key too short")])
+def test_a_run_that_wandb_does_not_open_is_a_usage_error(
+    runs: list[FakeRun], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fault: Exception
+) -> None:
+    def init(**_options: Any) -> FakeRun:
+        raise fault
+
+    monkeypatch.setattr(sys.modules["wandb"], "init", init)
+    with pytest.raises(UsageError) as caught:
+        WandbSink(WandbSettings(enabled=True), tmp_path, "probe", {})
+    assert caught.value.found == str(fault)
+    assert "wandb login" in caught.value.next_step
+    assert "logger.wandb.mode=offline" in caught.value.next_step
+
+
+def test_opening_has_a_limit_of_its_own(runs: list[FakeRun], tmp_path: Path) -> None:
+    WandbSink(WandbSettings(enabled=True), tmp_path, "probe", {})
+    assert runs[0].options["settings"] == {"init_timeout": INIT_S}
+
+
+def test_a_run_that_wandb_did_not_open_has_not_begun(
+    runs: list[FakeRun], monkeypatch: pytest.MonkeyPatch, small_set: Path, tmp_path: Path
+) -> None:
+    def init(**_options: Any) -> FakeRun:
+        raise FakeError
+
+    words = [*WORDS, "trainer.max_epochs=1", "data.val=null", f"logger.folder={tmp_path}"]
+    refused = open_run(small_set, None, [*words, "logger.wandb.enabled=true"])
+    monkeypatch.setattr(sys.modules["wandb"], "init", init)
+    with pytest.raises(UsageError):
+        refused.run(lambda: False)
+    again = open_run(small_set, None, [*words, "logger.wandb.mode=offline"])
+    assert "note   logger.wandb.mode=offline logs nothing: logger.wandb.enabled is false" in describe(again)
+
+
+def test_settings_that_send_nothing_are_named() -> None:
+    assert WandbSettings().idle is None
+    assert WandbSettings(enabled=True, mode="offline").idle is None
+    assert WandbSettings(project="ours").idle == "logger.wandb.project=ours"
 
 
 PROGRAM = """

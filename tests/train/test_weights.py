@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from formats.errors import TextshardsError
+from formats.errors import TextshardsError, UsageError
 from train.backbone import ResNet
 from train.model import DetectorSettings, build_detector
 from train.weights import load_backbone
@@ -75,3 +75,10 @@ def test_absent_and_broken_files_are_refused(tmp_path: Path) -> None:
     broken.write_bytes(b"PK\x03\x04 not a zip")
     with pytest.raises(TextshardsError, match="state dict"):
         load_backbone(build_detector(SMALL), broken)
+
+
+@pytest.mark.parametrize("text", [b"hello text file\n", b'{"a": 1}\n', b"\x80\x02", b"R"])
+def test_a_file_that_torch_did_not_write_is_refused(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / "w.txt").write_bytes(text)
+    with pytest.raises(UsageError, match=r"what torch\.load"):
+        load_backbone(build_detector(SMALL), tmp_path / "w.txt")
