@@ -77,7 +77,7 @@ def test_a_page_goes_only_where_all_of_it_can(made: MadeSet) -> None:
 def test_meta_that_is_no_record_names_its_sample(fresh: Callable[..., MadeSet]) -> None:
     opened = ShardSet(fresh("tar").folder, read=lambda path, size, offset: b"[]")
     column = opened.shards[0].columns["meta"]
-    column.crc32c[:] = crc32c(b"[]")
+    column.crc32c[:], column.size[:] = crc32c(b"[]"), 2
     with pytest.raises(DamageError, match=f"meta of {opened.shards[0].keys[0]} in shard"):
         opened.meta(0)
 

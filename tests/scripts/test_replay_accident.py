@@ -60,5 +60,5 @@ def test_a_command_that_ends_otherwise_ends_the_replay(data: Path, tmp_path: Pat
     doc.write_text("untouched")
     done = replay(data, "--doc", str(doc))
     assert done.returncode == 1
-    assert 'no object "images"' in done.stderr
+    assert 'expected:  UFO JSON: {"images"' in done.stderr
     assert doc.read_text() == "untouched"

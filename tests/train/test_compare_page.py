@@ -35,7 +35,7 @@ def test_the_page_stands_alone(folders: list[Path], tmp_path: Path) -> None:
     assert "<script" not in page
     assert "&lt;i&gt;&amp; is unfinished" in page
     assert "<i>" not in page
-    for text in ("optim.lr", "run3", "cleval/hmean, last", "0.8000"):
+    for text in ("optim.lr", "run3", "CLEval, last", "0.8000"):
         assert text in page, text
 
 
