@@ -191,8 +191,12 @@ class Experiment:
         """Start from published weights of the trunk; see `train.weights.load_backbone`."""
         load_backbone(self.detector, path)
 
-    def run(self, stop: Callable[[], bool], *, resume: bool = False, changed_set: bool = False) -> Ended:
+    def run(
+        self, stop: Callable[[], bool], *, resume: bool = False, changed_set: bool = False
+    ) -> Ended | None:
         """Train to the end, or until `stop` says so; write records and checkpoints as it goes.
+
+        None of a run that had come to its end before: nothing is done, and nothing written.
 
         Args:
             stop: asked after each step; of several processes all stop where one is told to.
@@ -212,7 +216,10 @@ class Experiment:
                 opened.enter_context(claimed(self.folder))
                 if not resume:
                     check_new(self.folder)
-            loop = self._loop(self._resumed(changed_set) if resume else None, opened)
+            state = self._resumed(changed_set) if resume else None
+            if state and self.config.loop.over(state["position"]["epoch"], state["patience"][1]):
+                return None
+            loop = self._loop(state, opened)
             # Not before: what cannot be taken up under these settings leaves the run as it was.
             if self.ranks.first:
                 save_config(self.config, self.folder / CONFIG)

@@ -73,6 +73,10 @@ class LoopSettings:
     patience: int | None = None
     monitor: str = "hmean"
 
+    def over(self, epoch: int, waited: int) -> bool:
+        """Whether training has come to its end after so many epochs and validations without a better one."""
+        return epoch >= self.max_epochs or (self.patience is not None and waited >= self.patience)
+
 
 class Loop(Generic[Batch]):
     """Trains a task.
@@ -113,7 +117,7 @@ class Loop(Generic[Batch]):
             train.precision.PrecisionError: a loss or gradients that are no finite numbers.
         """
         position = self.records.position
-        while position.epoch < self.settings.max_epochs and not self._out_of_patience():
+        while not self.settings.over(position.epoch, self.waited):
             batches = self._timed(self.task.batches(position.epoch, position.batch))
             while position.batch < len(self.task):
                 self._attempt(batches, min(self.settings.accumulate, len(self.task) - position.batch))
@@ -201,9 +205,6 @@ class Loop(Generic[Batch]):
         score = metrics.get(self.settings.monitor, float("-inf"))
         self.waited = 0 if score > self.best else self.waited + 1
         self.best = max(self.best, score)
-
-    def _out_of_patience(self) -> bool:
-        return self.settings.patience is not None and self.waited >= self.settings.patience
 
     @property
     def data_wait_share(self) -> float:

@@ -59,7 +59,7 @@ def main(
     from train.ranks import joined
     from train.run_folder import open_run
     from train.stopping import StopRequest
-    from train.summary import describe, write_summary
+    from train.summary import describe, over, write_summary
 
     if changed_set and resume is None:
         raise click.UsageError("--changed-set goes with --resume")
@@ -80,7 +80,7 @@ def main(
             with StopRequest(tells=ranks.first) as stop:
                 ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)
             if ranks.first:
-                click.echo(write_summary(experiment, ended).text())
+                click.echo(write_summary(experiment, ended).text() if ended else over(experiment))
     ranks.leave(stop.exit_code)
     return stop.exit_code
 

@@ -117,6 +117,15 @@ def _notes(config: TrainConfig) -> list[str]:
     return [f"note   {idle} logs nothing: logger.wandb.enabled is false"] if idle else []
 
 
+def over(experiment: Experiment) -> str:
+    """Return what a person is told who goes on with a run that had come to its end."""
+    trainer = experiment.config.trainer
+    longer = f"trainer.max_epochs={2 * trainer.max_epochs}"
+    if trainer.patience is not None:
+        longer += " trainer.patience=null"
+    return f"finished before: nothing done, nothing written. To train longer, add for example {longer}"
+
+
 def write_summary(experiment: Experiment, ended: Ended) -> Outcome:
     """Write `summary.json` and `curves.png` into the run's folder; say how it ended."""
     summary, folder = summary_of(experiment, ended), experiment.folder
