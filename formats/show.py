@@ -83,7 +83,10 @@ def _tell(folder: Place, to_json: bool) -> int:
 
 
 def _tell_sample(folder: Place, key: str) -> int:
-    from formats.set_pictures import facts_of, number_of  # --help need not wait for Pillow and the codecs
+    from formats.pictures.set_pictures import (  # --help need not wait for Pillow and the codecs
+        facts_of,
+        number_of,
+    )
     from formats.shards import ShardSet
 
     opened = ShardSet(folder, variants=True)
@@ -101,8 +104,8 @@ def _draw(
     ratio: float | None,
     variants: bool,
 ) -> int:
-    from formats.picture import save_png  # --help need not wait for Pillow and the codecs
-    from formats.set_pictures import choose, figure_of, number_of, sheet_of, variants_of
+    from formats.pictures.picture import save_png  # --help need not wait for Pillow and the codecs
+    from formats.pictures.set_pictures import choose, figure_of, number_of, sheet_of, variants_of
     from formats.shards import ShardSet
 
     if out.suffix.lower() != ".png":

@@ -29,8 +29,8 @@ def main(folder: Place, deep: bool, as_json: bool) -> int:
     Example:
       python -m formats.verify sets/sroie --deep
     """
-    from formats.set_checks import verify_set  # --help need not wait for NumPy and the codecs
-    from formats.verified import manifest_bytes, note_verification
+    from formats.checks.sets import verify_set  # --help need not wait for NumPy and the codecs
+    from formats.checks.verified import manifest_bytes, note_verification
 
     began = time.time()
     try:

@@ -11,6 +11,7 @@ from threading import Timer
 
 import click
 
+from formats.checks.verified import VERIFIED, last_verification
 from formats.commands import progress
 from formats.disk import writing
 from formats.errors import TextshardsError, UsageError
@@ -26,7 +27,6 @@ from formats.manifest import (
 from formats.places import Place, RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.storage import write_whole
-from formats.verified import VERIFIED, last_verification
 from pipeline.building import forget_progress, progress_note
 from pipeline.config import BuildConfig
 from pipeline.engines import run_on_engine

@@ -23,7 +23,7 @@ def main(folder: Place, dry_run: bool) -> None:
     Example:
       python -m pipeline.clean sets/sroie --dry-run
     """
-    from formats.file_checks import load_shards  # --help need not wait for NumPy
+    from formats.checks.files import load_shards  # --help need not wait for NumPy
     from formats.manifest_files import read_set_manifest
     from formats.places import name_below
     from pipeline.existing import locked, orphans, remove, total_bytes, unlocked

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from formats.checks.files import LoadedShards, check_sizes, load_shards
+from formats.checks.problems import Problem, sort_problems
+from formats.checks.verified import TIME, last_verification
 from formats.errors import SetError, UsageError
-from formats.file_checks import LoadedShards, check_sizes, load_shards
 from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest
 from formats.manifest_files import read_set_manifest
 from formats.places import Place, RemotePath, name_below
-from formats.problems import Problem, sort_problems
 from formats.provenance import read_provenance
 from formats.set_summary import stored_bytes
-from formats.verified import TIME, last_verification
 from pipeline.building import read_progress
 from pipeline.config import BuildConfig
 from pipeline.existing import lock_holder, orphans, total_bytes

@@ -12,9 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 
+from formats.checks.files import extra_files
+from formats.checks.verified import last_verification
 from formats.disk import writing
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
-from formats.file_checks import extra_files
 from formats.fingerprint import sha256
 from formats.manifest import (
     CHECKSUM_HEAD,
@@ -29,7 +30,6 @@ from formats.manifest_files import checksum_holds, load_set_manifest, load_shard
 from formats.places import Place, RemotePath, name_below
 from formats.remote_set import REQUESTS
 from formats.storage import PARTIAL, inside
-from formats.verified import last_verification
 from pipeline.plan import PlannedShard
 from pipeline.shard_job import Shard, shard_entry
 from pipeline.stat_cache import StatCache

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 
 import click
 
-from formats.problems import Problem
-from formats.verified import TIME, Verification
+from formats.checks.problems import Problem
+from formats.checks.verified import TIME, Verification
 from formats.wording import counted
 from pipeline.building import BuildProgress
 from pipeline.set_health import Contents, RecordedValidity, SetHealth, StoredBytes, Verdict

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from formats.problems import Problem
-from formats.verified import Verification
+from formats.checks.problems import Problem
+from formats.checks.verified import Verification
 from pipeline.building import BuildProgress
 
 Verdict = Literal["valid", "stale", "damaged", "unchecked", "no set"]

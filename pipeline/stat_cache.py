@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import click
 
+from formats.checks.files import hash_file
 from formats.commands import progress
 from formats.disk import disk_error
 from formats.errors import SampleError
-from formats.file_checks import hash_file
 from formats.fingerprint import sha256
 from formats.image_header import MAX_PIXELS
 from formats.manifest import FileRecord

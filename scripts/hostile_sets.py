@@ -13,17 +13,17 @@ from hostile_cases import Ground
 from hostile_values import Rng, altered, json_bytes, mutated, written
 from made_set import made_sample, make_set
 
+from formats.checks.sets import verify_set
+from formats.checks.verified import last_verification
 from formats.diff import compare_paths
 from formats.diff_text import as_json, human_text
 from formats.errors import DamageError
 from formats.fingerprint import canonical, sha256
 from formats.manifest import CHECKSUM_HEAD
 from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
-from formats.set_checks import verify_set
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 from formats.storage import crc32c
-from formats.verified import last_verification
 from pipeline.stat_cache import STAT_CACHE, StatCache
 
 ENCODINGS = {

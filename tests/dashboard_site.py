@@ -10,7 +10,7 @@ from built_set import BuiltSet, built_set
 from made_run_folder import made_run_folder
 
 from formats.manifest_files import read_set_manifest
-from formats.page_results import PAGES, PageResult, PageResults, write_page_results
+from formats.runs.page_results import PAGES, PageResult, PageResults, write_page_results
 from formats.shards import ShardSet
 from pipeline.dashboard.catalogue import Catalogue
 

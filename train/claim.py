@@ -13,7 +13,7 @@ from pathlib import Path
 
 from formats.disk import writing
 from formats.errors import TextshardsError
-from formats.run_record import CONFIG, METRICS
+from formats.runs.record import CONFIG, METRICS
 from train.going_on import taken
 
 LOCK = ".lock"

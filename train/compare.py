@@ -15,7 +15,7 @@ The JSON on stdout of ``--json``; runs and settings are sorted by what they are,
 - ``differences``: ``name``, ``kind`` ("setting", "data", "version" or "processes"), ``values`` (each
   ``value`` with the ``runs`` that have it; "absent" where a run has no such setting).
 - ``without_effect``: names of differing settings that change nothing that is learnt.
-- ``cautions``: ``kind`` and ``text``; the kinds are those of `formats.run_cautions.Caution`.
+- ``cautions``: ``kind`` and ``text``; the kinds are those of `formats.runs.cautions.Caution`.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ def main(folders: tuple[Path, ...], to_json: bool, page: Path | None) -> None:
       python -m train.compare runs/fp32-1 runs/fp32-2 runs/bf16-1 runs/bf16-2
       python -m train.compare runs/a runs/b --json --html compared.html
     """
-    from formats.run_diff import compare_runs
-    from formats.run_diff_text import as_json, human_text
-    from formats.run_record import read_run
+    from formats.runs.diff import compare_runs
+    from formats.runs.diff_text import as_json, human_text
+    from formats.runs.record import read_run
 
     comparison = compare_runs([read_run(folder) for folder in folders])
     if page is not None:
-        from train.compare_page import write_comparison
+        from train.figures.compare_page import write_comparison
 
         write_comparison(comparison, page)
     click.echo(json.dumps(as_json(comparison), indent=1) if to_json else human_text(comparison))

@@ -14,6 +14,7 @@ from formats.spec import Section
 from formats.storage import write_whole
 from train.augment import AugmentSettings
 from train.boxes import BoxSettings
+from train.journal.wandb_sink import WandbSettings
 from train.loop import LoopSettings
 from train.loss import LossSettings
 from train.model import DetectorSettings
@@ -21,7 +22,6 @@ from train.optim import OptimSettings
 from train.precision import PrecisionName
 from train.storage_settings import StorageSettings
 from train.stream import StreamSettings
-from train.wandb_sink import WandbSettings
 
 
 class DataSettings(Section):

@@ -64,7 +64,7 @@ def main(
       python -m train.evaluate --detections res --ground-truth gt --report worst.html --images pages
     """
     from train.evaluation import evaluate_checkpoint, evaluate_files, save_evaluation, table
-    from train.evaluation_pages import write_pages
+    from train.figures.evaluation_pages import write_pages
 
     if (checkpoint and shards) and not (detections or ground_truth):
         report = evaluate_checkpoint(checkpoint, shards, split, protocols, limit, overrides)

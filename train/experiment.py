@@ -13,7 +13,7 @@ import torch
 from formats.errors import UsageError
 from formats.levels import levels_of
 from formats.places import Place
-from formats.run_record import CONFIG
+from formats.runs.record import CONFIG
 from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
@@ -22,6 +22,10 @@ from train.claim import check_new, claimed
 from train.config import TrainConfig, save_config
 from train.detect import TextFinder
 from train.expectation import check_expectations
+from train.figures.pictures import page_picture
+from train.journal.profile import OFF, PhaseProfiler, Profiler
+from train.journal.records import Position, Records
+from train.journal.sinks import open_records
 from train.learner import Learner
 from train.loop import Loop
 from train.lots import random_key
@@ -29,17 +33,13 @@ from train.maps import MapReader
 from train.model import build_detector
 from train.optim import build_optimizer, learning_rate
 from train.page_scores import keep_pages
-from train.pictures import page_picture
 from train.precision import Precision
-from train.profile import OFF, PhaseProfiler, Profiler
 from train.provenance import origin
 from train.ranks import ALONE, Ranks
-from train.records import Position, Records
 from train.remote_reader import open_set
 from train.resume import resumed
 from train.scoring import Evaluation
 from train.seeding import seed_generators
-from train.sinks import open_records
 from train.splits import asked_by
 from train.stream import Stream
 from train.task import DetectionTask

@@ -13,7 +13,7 @@ from formats.disk import FULL, disk_error
 from formats.errors import DamageError, SetError, StaleError, StorageError, TextshardsError, UsageError
 from formats.manifest_files import read_set_manifest
 from formats.places import Place
-from formats.run_record import CONFIG, METRICS
+from formats.runs.record import CONFIG, METRICS
 from train.checkpoint import Checkpoints
 
 

@@ -10,12 +10,12 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from train.journal.profile import OFF, Profiler
+from train.journal.records import Records
 from train.learner import Learner
 from train.meter import Meter
 from train.optim import set_learning_rate
-from train.profile import OFF, Profiler
 from train.ranks import ALONE, Ranks
-from train.records import Records
 from train.seeding import random_state, set_random_state
 
 Batch = TypeVar("Batch")

@@ -1,10 +1,10 @@
-"""The pages of a run's best validation, kept in its folder (formats/page_results.py)."""
+"""The pages of a run's best validation, kept in its folder (formats/runs/page_results.py)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from formats.page_results import (
+from formats.runs.page_results import (
     PAGES,
     PageResult,
     PageResults,

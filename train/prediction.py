@@ -11,11 +11,11 @@ from typing import Any
 
 from formats.errors import UsageError
 from formats.image_header import IMAGE_SUFFIXES
-from formats.picture import save_png
+from formats.pictures.picture import save_png
 from formats.sample import Bytes
 from formats.storage import write_whole
 from train.boxes import Detections, to_source
-from train.overlay import draw_found
+from train.figures.overlay import draw_found
 from train.page import place_page, read_page
 from train.plain_files import detection_lines
 from train.trained import Trained

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from formats.errors import UsageError
 from formats.places import Place
-from formats.run_record import CONFIG
+from formats.runs.record import CONFIG
 from formats.settings import read_yaml
 from train.claim import check_new, claimed, clear, holds_run
 from train.config import changed_config, load_config

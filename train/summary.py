@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from formats.places import place
-from formats.run_record import METRICS
+from formats.runs.record import METRICS
 from formats.storage import write_whole
 from formats.wording import counted
 from train.config import TrainConfig
-from train.curves import plot_curves
 from train.experiment import Ended, Experiment
+from train.figures.curves import plot_curves
 from train.going_on import resuming
-from train.profile import memory_mb
-from train.records import read_records
+from train.journal.profile import memory_mb
+from train.journal.records import read_records
 from train.stream import Stream
 
 

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from train.batch import Batch
+from train.journal.profile import OFF, Profiler
 from train.loss import LossSettings, detection_loss
 from train.maps import MapReader, Targets
 from train.model import Detector, Logits
 from train.pixels import normalised
-from train.profile import OFF, Profiler
 from train.ranks import ALONE, Ranks
 from train.stream import Stream
 

@@ -9,15 +9,15 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from formats.checks.verified import VERIFIED
 from formats.diff import compare_paths
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import SET_MANIFEST
 from formats.manifest_files import read_set_manifest
-from formats.page_results import PAGES, PageResults, read_page_results
-from formats.run_record import CHECKPOINT, METRICS, SUMMARY, RunRecord, read_run
+from formats.runs.page_results import PAGES, PageResults, read_page_results
+from formats.runs.record import CHECKPOINT, METRICS, SUMMARY, RunRecord, read_run
 from formats.shards import ShardSet
-from formats.verified import VERIFIED
 from pipeline.config import BuildConfig
 from pipeline.dashboard.later import Later
 from pipeline.dashboard.survey import Survey, survey

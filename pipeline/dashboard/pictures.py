@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from formats.codecs import maps_of_planes
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import Quarantined
-from formats.palette import BAND, FAINT_INK, IGNORED, PROB, RULE, heat_table
+from formats.pictures.palette import BAND, FAINT_INK, IGNORED, PROB, RULE, heat_table
 from formats.placement import page_box
 from formats.provenance import read_provenance
 from formats.sample import Bytes, TargetMaps

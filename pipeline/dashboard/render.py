@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup, escape
 
-from formats import palette
+from formats.pictures import palette
 from formats.wording import counted
 from pipeline.dashboard.catalogue import CHECKING
 from pipeline.dashboard.links import Links
@@ -66,7 +66,7 @@ class Pages:
         return self._env.get_template(template).render(**values, layout=layout)
 
     def style(self) -> str:
-        """Return the style sheet, in the colours of formats/palette.py."""
+        """Return the style sheet, in the colours of formats/pictures/palette.py."""
         names = [name for name, value in vars(palette).items() if name.isupper() and isinstance(value, tuple)]
         single = {name: value for name in names if isinstance((value := getattr(palette, name))[0], int)}
         colors = {name.lower(): palette.hex_of(color) for name, color in single.items()}

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from formats.run_cautions import cautions
-from formats.run_diff import compare_runs
-from formats.run_diff_text import tables
-from formats.run_record import RunRecord
+from formats.runs.cautions import cautions
+from formats.runs.diff import compare_runs
+from formats.runs.diff_text import tables
+from formats.runs.record import RunRecord
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import Axes, Line, line_chart
 from pipeline.dashboard.render import Values

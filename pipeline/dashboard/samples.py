@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from formats.page_results import PageResult
+from formats.runs.page_results import PageResult
 from formats.shards import ShardSet
 from pipeline.dashboard.survey import Survey
 

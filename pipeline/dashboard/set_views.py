@@ -9,9 +9,9 @@ import numpy as np
 
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
-from formats.page_results import PageResult
 from formats.placement import page_box
-from formats.run_record import RunRecord
+from formats.runs.page_results import PageResult
+from formats.runs.record import RunRecord
 from formats.sample import Points
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import share_bar

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from formats.errors import UsageError
-from formats.picture import save_png
+from formats.pictures.picture import save_png
 from formats.places import Place
 from formats.storage import write_whole
 from formats.wording import counted

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from formats.errors import SampleError, UsageError
-from formats.palette import IGNORED, TEXT
-from formats.picture import contact_sheet, draw_polygons
+from formats.pictures.palette import IGNORED, TEXT
+from formats.pictures.picture import contact_sheet, draw_polygons
 from formats.sample import Bytes
 from pipeline.images import read_image
 from pipeline.sources.record import SourceRecord

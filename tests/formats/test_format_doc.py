@@ -15,13 +15,13 @@ import pytest
 from encoded_sets import write_set
 
 from formats import manifest
+from formats.checks.problems import KINDS, Problem
+from formats.checks.sets import verify_set
 from formats.codecs import plane_shapes
 from formats.diff import compare_paths
 from formats.diff_text import as_json
 from formats.fingerprint import PARTS
-from formats.problems import KINDS, Problem
 from formats.sample import STATUSES
-from formats.set_checks import verify_set
 from formats.set_summary import summarize
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 from encoded_sets import MadeSet, load_shards, write_set
 
+from formats.checks.sets import verify_set
 from formats.errors import DamageError, SetError
 from formats.manifest_files import read_set_manifest
-from formats.set_checks import verify_set
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 from formats.verify import main

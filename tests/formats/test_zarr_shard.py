@@ -12,11 +12,11 @@ import pytest
 import zarr
 from encoded_sets import CANVAS, MadeSet, load_shards
 
+from formats.checks.sets import verify_set
 from formats.codecs import decode_image, map_planes
 from formats.fingerprint import digest, sha256
 from formats.members import encode_sample
 from formats.sample import DistanceMaps
-from formats.set_checks import verify_set
 from formats.spec import EncodingSpec
 from formats.zarr_shard import ZarrWriter
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from built_set import BuiltSet, built_set, invoke, snapshot
 
+from formats.checks.sets import verify_set
 from formats.errors import DamageError, SetError, TextshardsError
-from formats.set_checks import verify_set
 from formats.shards import ShardSet
 from pipeline.clean import main
 from pipeline.existing import locked

@@ -12,9 +12,9 @@ from made_pages import BOXES, made_config, made_pages
 from oracle import compare, exact_maps
 from set_content import content
 
+from formats.checks.sets import verify_set
 from formats.manifest_files import read_set_manifest
 from formats.sample import DistanceMaps, Points, projected
-from formats.set_checks import verify_set
 from formats.settings import validate_settings
 from formats.shards import ShardSet
 from formats.spec import TargetsSpec, VariantsSpec

@@ -19,9 +19,9 @@ import pytest
 from built_set import BuiltSet, built_set, invoke, snapshot
 from made_pages import made_page
 
+from formats.checks.verified import VERIFIED, Verification
 from formats.errors import UsageError
 from formats.shards import ShardSet
-from formats.verified import VERIFIED, Verification
 from formats.verify import main as verify
 from pipeline.examine import examine, find_sets
 from pipeline.existing import locked
@@ -295,7 +295,7 @@ def test_a_folder_that_cannot_be_written_to_is_verified_all_the_same(
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("formats.verified.write_whole", refuse)
+    monkeypatch.setattr("formats.checks.verified.write_whole", refuse)
     assert invoke(verify, made.folder).return_value == 0
     assert not (made.folder / VERIFIED).exists()
 

@@ -17,8 +17,8 @@ import yaml
 from made_pages import made_config, made_page, made_pages
 from set_content import content
 
+from formats.checks.sets import verify_set
 from formats.errors import SetError, TextshardsError
-from formats.set_checks import verify_set
 from formats.settings import validate_settings
 from formats.shards import ShardSet
 from pipeline.assemble import build

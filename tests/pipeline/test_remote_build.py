@@ -164,7 +164,7 @@ def test_two_builders_end_in_one_set(storage: str, tmp_path: Path) -> None:
 
 
 def _problems(place: RemotePath) -> list[object]:
-    from formats.set_checks import verify_set
+    from formats.checks.sets import verify_set
 
     return [*verify_set(place, deep=True).problems]
 

@@ -13,11 +13,11 @@ import pytest
 from made_pages import made_config, made_page, made_pages
 from set_content import content
 
+from formats.checks.sets import verify_set
+from formats.checks.verified import VERIFIED
 from formats.errors import UsageError
 from formats.fingerprint import canonical, sha256
-from formats.set_checks import verify_set
 from formats.settings import validate_settings
-from formats.verified import VERIFIED
 from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
 from pipeline.stat_cache import STAT_CACHE

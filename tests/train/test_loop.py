@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from train.average import WeightAverage
+from train.journal.records import Position, Records, read_records
 from train.learner import Learner
 from train.loop import Loop, LoopSettings
 from train.optim import OptimSettings, build_optimizer, learning_rate
 from train.precision import Precision, PrecisionError, PrecisionName
-from train.records import Position, Records, read_records
 
 CPU = torch.device("cpu")
 BATCHES = 7

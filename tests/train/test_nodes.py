@@ -20,7 +20,7 @@ from object_storage import BUCKET, Server
 from stored_set import StoredSet, stored_set
 
 from formats.shards import ShardSet
-from train.records import read_records
+from train.journal.records import read_records
 from train.run_folder import open_run
 
 TESTS = Path(__file__).parents[1]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from formats.page_results import PAGES, read_page_results
-from formats.run_record import read_run
+from formats.runs.page_results import PAGES, read_page_results
+from formats.runs.record import read_run
 from formats.shards import ShardSet
 from train.boxes import Detections
 from train.metrics import PageTruth

@@ -19,9 +19,9 @@ from rank_program import SETTINGS, STEEP
 from formats.errors import UsageError
 from formats.spec import EncodingSpec
 from train.checkpoint import load_checkpoint
+from train.journal.records import read_records
 from train.model import DetectorSettings, build_detector
 from train.ranks import ALONE, Ranks, joined
-from train.records import read_records
 from train.run_folder import open_run
 
 TESTS = Path(__file__).parents[1]

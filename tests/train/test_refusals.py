@@ -13,7 +13,7 @@ from made_set import made_sample, make_set
 
 from formats.errors import StaleError
 from formats.spec import EncodingSpec, TargetsSpec
-from train.records import read_records
+from train.journal.records import read_records
 from train.run_folder import open_run
 from train.summary import write_summary
 

@@ -16,7 +16,7 @@ from made_set import made_sample, make_set
 from node_program import noted
 
 from formats.errors import UsageError
-from formats.run_record import read_records
+from formats.runs.record import read_records
 from formats.spec import EncodingSpec
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig

@@ -23,8 +23,8 @@ from formats.errors import DamageError, SetError, StaleError, TextshardsError, U
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 from train.checkpoint import load_checkpoint
+from train.journal.records import read_records
 from train.model import DetectorSettings, build_detector
-from train.records import read_records
 from train.run_folder import open_run
 from train.summary import Outcome, describe, summary_of
 

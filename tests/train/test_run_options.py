@@ -14,7 +14,7 @@ from made_run import WORDS
 
 from train.checkpoint import load_checkpoint
 from train.experiment import Experiment
-from train.records import read_records
+from train.journal.records import read_records
 from train.run_folder import open_run
 from train.summary import write_summary
 

@@ -1,4 +1,4 @@
-"""What the trainer leaves in a run's folder, read by formats/run_record.py."""
+"""What the trainer leaves in a run's folder, read by formats/runs/record.py."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
-from formats import run_record
-from formats.run_record import read_run
+from formats.runs import record as run_record
+from formats.runs.record import read_run
 
 
 def test_a_real_run_is_read_as_it_wrote_itself_down(small_run: Path) -> None:

@@ -21,7 +21,7 @@ from formats.places import Place, RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.spec import EncodingSpec
 from train.evaluation import evaluate_checkpoint
-from train.records import read_records
+from train.journal.records import read_records
 from train.run import main
 from train.run_folder import open_run
 from train.summary import Outcome, write_summary

@@ -11,13 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from train.journal.records import Position, Records, read_records
 from train.learner import Learner
 from train.loop import Loop, LoopSettings
 from train.loss import LossSettings, detection_loss
 from train.maps import Targets
 from train.model import Logits
 from train.precision import Precision, PrecisionError
-from train.records import Position, Records, read_records
 
 CPU = torch.device("cpu")
 BATCHES = 8

@@ -11,7 +11,7 @@ from PIL import Image
 
 from formats.errors import TextshardsError, UsageError
 from formats.manifest import Quarantined
-from formats.palette import PROB
+from formats.pictures.palette import PROB
 from formats.shards import ShardSet
 from pipeline.dashboard.pictures import (
     LAYERS,

@@ -1,0 +1,1 @@
+"""What `formats.verify` checks, from files to samples."""

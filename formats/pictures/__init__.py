@@ -1,0 +1,1 @@
+"""Samples and sets as pictures."""

@@ -1,0 +1,1 @@
+"""What a run and an evaluation look like: curves, pages with boxes, reports."""
