@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from formats.diff_text import Compared, as_json, human_text
-from formats.errors import SetError
+from formats.errors import NoSetError, SetError, StaleError
 from formats.fingerprint import sha256
 from formats.manifest import (
     SHARD_FOLDER,
@@ -71,10 +71,19 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
     """Compare a set with what a build would make of the configuration and the files on disk now.
 
     Raises:
-        SetError: there is no set in the folder, or it is damaged or of another version.
+        StaleError: there is no set in the folder: all of it is to be made.
+        SetError: it is damaged or of another version.
         UsageError: the source cannot be read.
     """
-    old = read_set_manifest(folder)
+    try:
+        old = read_set_manifest(folder)
+    except NoSetError as error:
+        raise StaleError(
+            error.thing,
+            expected=error.expected,
+            found=error.found,
+            next_step="the same command without --check builds it",
+        ) from None
     cache = StatCache(folder, paranoid=paranoid)
     plan = plan_set(config, cache)
     unusable = still_unusable(folder, old, plan)
