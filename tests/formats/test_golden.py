@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from formats.checks.sets import verify_set
 from formats.manifest_files import load_set_manifest, load_shard_manifest, read_set_manifest
-from formats.set_checks import verify_set
 from formats.shards import ShardSet
 
 ROOT = Path(__file__).parents[2]
