@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import socket
-import time
 from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
+from formats import folder_lock
 from formats.checks.files import extra_files
 from formats.checks.verified import last_verification
 from formats.disk import writing
@@ -34,8 +31,6 @@ from pipeline.plan import PlannedShard
 from pipeline.shard_job import Shard, shard_entry
 from pipeline.stat_cache import StatCache
 
-LOCK = ".lock"
-
 
 def make_folder(folder: Place) -> None:
     """Make a set's folder; in object storage there is nothing to make, and a build removes nothing.
@@ -46,7 +41,7 @@ def make_folder(folder: Place) -> None:
     if isinstance(folder, RemotePath):
         return
     shards = folder / SHARD_FOLDER
-    ours = any((folder / name).exists() for name in (LOCK, SET_MANIFEST))
+    ours = any((folder / name).exists() for name in (folder_lock.LOCK, SET_MANIFEST))
     with writing(folder):
         if not ours and shards.is_dir() and any(shards.iterdir()):
             raise UsageError(
@@ -73,24 +68,8 @@ def locked(folder: Place) -> Iterator[None]:
     if isinstance(folder, RemotePath):
         yield
         return
-    with writing(folder):
-        file = (folder / LOCK).open("a+")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise _being_built(folder, file.read().strip() or "a build that has just begun") from None
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        with writing(folder):
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}, since {since}\n")
-            file.flush()
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                file.truncate(0)
+    with folder_lock.locked(folder, lambda said: _being_built(folder, said or "a build that has just begun")):
+        yield
 
 
 @contextmanager
@@ -116,19 +95,7 @@ def _being_built(folder: Place, holder: str) -> TextshardsError:
 
 def lock_holder(folder: Place) -> str | None:
     """Return who is building into a folder now, in the words of `locked`; None where nobody is."""
-    if isinstance(folder, RemotePath):
-        return None
-    try:
-        with (folder / LOCK).open() as file:
-            said = file.read().strip()
-            # Asking for the lock could keep a build that begins at this instant from it: only where one was.
-            if said:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return said
-    except OSError:
-        return None
-    return None
+    return None if isinstance(folder, RemotePath) else folder_lock.holder(folder)
 
 
 def old_manifest(folder: Place) -> SetManifest | None:

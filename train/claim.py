@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
-import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from formats.disk import writing
 from formats.errors import TextshardsError
+from formats.folder_lock import LOCK, locked
 from formats.runs.record import CONFIG, METRICS
 from train.going_on import taken
-
-LOCK = ".lock"
 
 
 @contextmanager
@@ -29,28 +24,16 @@ def claimed(folder: Path) -> Iterator[None]:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / LOCK).open("a+")
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise TextshardsError(
-                f"run folder {folder} is being written by another process",
-                found=file.read().strip() or "a run that has just begun",
-                next_step="wait until it has finished, or stop it; or choose another exp_name=NAME",
-            ) from None
-        except OSError:
-            # A file system without locks (Lustre mounted without flock) keeps no run from training.
-            pass
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                file.truncate(0)
+
+    def held(holder: str) -> TextshardsError:
+        return TextshardsError(
+            f"run folder {folder} is being written by another process",
+            found=holder or "a run that has just begun",
+            next_step="wait until it has finished, or stop it; or choose another exp_name=NAME",
+        )
+
+    with locked(folder, held):
+        yield
 
 
 def check_new(folder: Path) -> None:

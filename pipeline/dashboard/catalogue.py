@@ -13,6 +13,7 @@ from formats.checks.verified import VERIFIED
 from formats.diff import compare_paths
 from formats.diff_text import Compared
 from formats.errors import TextshardsError, UsageError
+from formats.folder_lock import LOCK
 from formats.manifest import SET_MANIFEST
 from formats.manifest_files import read_set_manifest
 from formats.runs.page_results import PAGES, PageResults, read_page_results
@@ -22,7 +23,6 @@ from pipeline.config import BuildConfig
 from pipeline.dashboard.later import Later
 from pipeline.dashboard.survey import Survey, survey
 from pipeline.examine import examine, find_sets
-from pipeline.existing import LOCK
 from pipeline.set_health import RecordedValidity, SetHealth
 
 CHECKING = "its sources are being looked at"

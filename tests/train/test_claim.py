@@ -11,7 +11,8 @@ import pytest
 from made_run import WORDS
 
 from formats.errors import TextshardsError, UsageError
-from train.claim import LOCK, check_new, claimed, clear
+from formats.folder_lock import LOCK
+from train.claim import check_new, claimed, clear
 from train.run_folder import open_run
 
 HOLD = """
