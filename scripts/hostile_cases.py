@@ -64,6 +64,16 @@ TEMPLATES: dict[str, Any] = {
             for i in range(2)
         ],
     },
+    "cocotext": {
+        "imgs": {
+            str(i): {"id": i, "set": "train", "file_name": name, "height": 96, "width": 128}
+            for i, name in enumerate(PAGES)
+        },
+        "anns": {
+            str(i): {"image_id": i, "mask": FLAT, "bbox": [0, 0, 9, 9], "legibility": "legible"}
+            for i in range(2)
+        },
+    },
     "mmocr0": {"file_name": PAGES[0], "height": 96, "annotations": [{"iscrowd": 0, "segmentation": [FLAT]}]},
     "mmocr1": {
         "data_list": [
