@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.sources.formats import FORMATS, reader
+from pipeline.sources.formats import FORMATS
 from pipeline.sources.gather import gather
 from pipeline.sources.hold_out import hold_out
+from pipeline.sources.parts import reader
 from pipeline.sources.record import Annotations, Rejected, SourceRecord, SourceText
 from pipeline.sources.settings import FolderPair, SourceSettings
 

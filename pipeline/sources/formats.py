@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from importlib import import_module
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from pydantic import AfterValidator
-
-if TYPE_CHECKING:
-    from pipeline.sources.record import Entry
-    from pipeline.sources.settings import SourceSettings
-
-    ReadSplit = Callable[[SourceSettings, str], Iterator[Entry]]
 
 FORMATS = {
     "ufo": "UFO JSON",
@@ -43,10 +35,3 @@ def known(name: str) -> str:
 
 
 FormatName = Annotated[str, AfterValidator(known)]
-
-
-def reader(name: str) -> ReadSplit:
-    """Return what yields the entries of one split of a source in that format, whatever parts it has."""
-    from pipeline.sources.parts import in_parts
-
-    return in_parts(import_module(f"pipeline.sources.{known(name)}").read)

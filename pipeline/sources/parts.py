@@ -9,9 +9,11 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib import import_module
 
 from formats.errors import SourceError
 from formats.places import Place, below, name_below
+from pipeline.sources.formats import known
 from pipeline.sources.patterns import is_pattern, matching
 from pipeline.sources.record import Entry
 from pipeline.sources.settings import MATCHING_FORMATS, FolderPair, Part, SourceSettings
@@ -19,8 +21,9 @@ from pipeline.sources.settings import MATCHING_FORMATS, FolderPair, Part, Source
 ReadSplit = Callable[[SourceSettings, str], Iterator[Entry]]
 
 
-def in_parts(read_part: ReadSplit) -> ReadSplit:
-    """Return a reader of splits of any number of parts, out of a format's reader, which knows one."""
+def reader(name: str) -> ReadSplit:
+    """Return what yields the entries of one split of a source in that format, whatever parts it has."""
+    read_part: ReadSplit = import_module(f"pipeline.sources.{known(name)}").read
 
     def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
         for part in parts_of(settings, split):
