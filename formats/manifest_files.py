@@ -20,7 +20,8 @@ from formats.manifest import (
     ShardEntry,
     ShardManifest,
 )
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.storage import inside, missing_file
 
 _CHECKSUM_END = len(CHECKSUM_HEAD) + 64

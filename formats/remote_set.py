@@ -8,7 +8,8 @@ from functools import partial
 
 from formats.manifest import SET_MANIFEST, SetManifest, ShardEntry, ShardManifest
 from formats.manifest_files import check_shard_manifest, read_set_manifest, read_shard_manifest
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.set_index import INDEX, unpack_index
 from formats.storage import inside, missing_file
 

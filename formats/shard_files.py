@@ -7,7 +7,8 @@ from pathlib import Path
 
 from formats.errors import DamageError
 from formats.manifest import REPAIR
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.storage import missing_file
 
 

@@ -21,7 +21,8 @@ from formats.codecs import (
 )
 from formats.errors import DamageError, SplitError
 from formats.manifest import REPAIR, SHARD_FOLDER, SetManifest, ShardManifest
-from formats.places import Place, RemotePath, place
+from formats.places import Place, place
+from formats.remote_path import RemotePath
 from formats.remote_set import OpenedManifests
 from formats.sample import Bytes, Meta, Sample, StoredMaps, sample_key
 from formats.shard_files import check_size, read_into, read_range

@@ -13,7 +13,8 @@ import numpy as np
 from google_crc32c import value as _crc32c
 
 from formats.errors import DamageError, SetError
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 
 Payload = TypeVar("Payload", bytes, memoryview)
 PARTIAL = ".partial"

@@ -24,7 +24,8 @@ from formats.manifest import (
     ShardManifest,
     named_manifest,
 )
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.storage import write_whole
 from pipeline.building import forget_progress, progress_note

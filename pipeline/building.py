@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, replace
 
 import click
 
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.storage import write_whole
 from formats.wording import counted
 

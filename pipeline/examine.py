@@ -16,8 +16,9 @@ from formats.checks.verified import TIME, last_verification
 from formats.errors import SetError, UsageError
 from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest
 from formats.manifest_files import read_set_manifest
-from formats.places import Place, RemotePath, name_below
+from formats.places import Place, name_below
 from formats.provenance import read_provenance
+from formats.remote_path import RemotePath
 from formats.set_summary import stored_bytes
 from pipeline.building import read_progress
 from pipeline.config import BuildConfig

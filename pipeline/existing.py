@@ -24,7 +24,8 @@ from formats.manifest import (
     named_manifest,
 )
 from formats.manifest_files import checksum_holds, load_set_manifest, load_shard_manifest
-from formats.places import Place, RemotePath, name_below
+from formats.places import Place, name_below
+from formats.remote_path import RemotePath
 from formats.remote_set import REQUESTS
 from formats.storage import PARTIAL, inside
 from pipeline.plan import PlannedShard

@@ -14,7 +14,8 @@ from formats.errors import SampleError
 from formats.fingerprint import sha256
 from formats.manifest import SHARD_FOLDER, FileRecord, Quarantined, SetSettings, ShardEntry, ShardManifest
 from formats.members import join_sample
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.shard_writer import shard_writer
 from formats.storage import write_whole
 from pipeline.page import clean_texts, draw_maps, place_page

@@ -20,7 +20,8 @@ from formats.errors import SampleError
 from formats.fingerprint import sha256
 from formats.image_header import MAX_PIXELS
 from formats.manifest import FileRecord
-from formats.places import Place, RemotePath, user_cache
+from formats.places import Place, user_cache
+from formats.remote_path import RemotePath
 from formats.remote_set import REQUESTS
 from formats.storage import write_whole
 from pipeline.images import image_size

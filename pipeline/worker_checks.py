@@ -13,7 +13,8 @@ from importlib import metadata
 from typing import Any, TypeVar
 
 from formats.errors import UsageError
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from pipeline.render import RENDERER_VERSION
 from pipeline.workers import keep_memory, prepare_thread
 

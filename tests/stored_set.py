@@ -8,7 +8,7 @@ from pathlib import Path
 from made_set import made_sample, make_set
 
 from formats.manifest_files import read_set_manifest, read_shard_manifest
-from formats.places import RemotePath
+from formats.remote_path import RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.spec import EncodingSpec
 

@@ -22,7 +22,8 @@ import numpy as np
 
 from formats.errors import DamageError, TextshardsError
 from formats.manifest import FileRecord
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.shard_index import Column
 from formats.shards import ShardSet
 from formats.storage import crc32c, missing_file

@@ -20,7 +20,7 @@ from pathlib import Path
 from formats.disk import writing
 from formats.errors import DamageError
 from formats.manifest import REPAIR, FileRecord
-from formats.places import PIECE, RemotePath
+from formats.remote_path import PIECE, RemotePath
 from formats.storage import PARTIAL
 
 TOUCH_S = 10.0

@@ -28,7 +28,8 @@ from formats.manifest import (
     variant_inputs,
 )
 from formats.manifest_files import at_odds, load_shard_manifest
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.remote_set import REQUESTS, read_each
 from formats.storage import PARTIAL, inside
 

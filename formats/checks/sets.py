@@ -20,7 +20,8 @@ from formats.commands import progress
 from formats.errors import DamageError, SetError
 from formats.manifest import SET_MANIFEST, FileRecord, SetManifest, ShardManifest
 from formats.manifest_files import at_odds, read_set_manifest
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.shards import ShardSet
 from formats.storage import inside
 

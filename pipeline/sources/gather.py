@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 
 from formats.errors import SourceError
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from pipeline.collector import collector_paused
 from pipeline.sources.image_paths import Inside, image_path, locate, printable
 from pipeline.sources.record import Annotations, Entry, Rejected, SourceRecord, UnusableError

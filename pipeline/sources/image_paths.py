@@ -11,7 +11,8 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from formats.places import Place, RemotePath, name_below
+from formats.places import Place, name_below
+from formats.remote_path import RemotePath
 from pipeline.sources.record import UnusableError
 
 MAX_LENGTH = 1024

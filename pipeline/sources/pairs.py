@@ -10,7 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from formats.errors import SourceError
 from formats.image_header import IMAGE_SUFFIXES
-from formats.places import Place, RemotePath, below
+from formats.places import Place, below
+from formats.remote_path import RemotePath
 from pipeline.sources.image_paths import Inside, check_file, image_path, locate, relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_bytes, read_small, text_lines
 from pipeline.sources.record import Entry, SourceText, UnusableError

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
-from formats.places import Place, RemotePath, name_below
+from formats.places import Place, name_below
+from formats.remote_path import RemotePath
 
 WILD = frozenset("*?[")
 

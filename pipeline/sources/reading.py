@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from formats.errors import SourceError
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.record import Entry, SourceText, UnusableError
 

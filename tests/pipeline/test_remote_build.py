@@ -17,7 +17,8 @@ from formats.diff import main as diff
 from formats.errors import AccessError, StorageError, UsageError
 from formats.manifest import SET_MANIFEST, named_manifest
 from formats.manifest_files import read_set_manifest
-from formats.places import RemotePath, name_below
+from formats.places import name_below
+from formats.remote_path import RemotePath
 from formats.set_index import INDEX
 from formats.settings import load_settings
 from formats.show import main as show

@@ -14,7 +14,8 @@ from stored_set import StoredSet, stored_set
 
 from formats.errors import DamageError, StorageError
 from formats.fingerprint import sha256
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.set_index import INDEX
 from formats.shards import ShardSet
 from train.augment import AugmentSettings

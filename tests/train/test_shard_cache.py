@@ -13,7 +13,7 @@ from fault_proxy import FaultProxy
 from formats.errors import DamageError, StorageError
 from formats.fingerprint import sha256
 from formats.manifest import FileRecord
-from formats.places import RemotePath
+from formats.remote_path import RemotePath
 from train import shard_cache
 from train.shard_cache import ShardCache
 

@@ -17,7 +17,8 @@ from made_set import made_sample, make_set
 
 from formats.errors import StorageError
 from formats.manifest_files import read_set_manifest, read_shard_manifest
-from formats.places import Place, RemotePath
+from formats.places import Place
+from formats.remote_path import RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.spec import EncodingSpec
 from train.evaluation import evaluate_checkpoint
