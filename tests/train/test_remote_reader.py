@@ -19,7 +19,8 @@ from formats.remote_path import RemotePath
 from formats.set_index import INDEX
 from formats.shards import ShardSet
 from train.augment import AugmentSettings
-from train.remote_reader import RemoteReader, _spans
+from train.reading_ahead import spans_of
+from train.remote_reader import RemoteReader
 from train.shard_cache import ShardCache
 from train.storage_settings import StorageSettings
 from train.stream import Stream, StreamSettings
@@ -136,7 +137,7 @@ def asked_for(stream: Stream, begin: int, end: int) -> int:
         shard, row = opened.locate(int(number))
         for column in (shard.columns[name] for name in members if shard.columns[name].size[row]):
             wanted.setdefault(column.path, {})[int(column.offset[row])] = (int(column.size[row]), 0)
-    return sum(len(_spans(members)) for members in wanted.values())
+    return sum(len(spans_of(members)) for members in wanted.values())
 
 
 @pytest.mark.parametrize("index", [b"", b"not an index", None])
@@ -275,14 +276,6 @@ def test_storage_that_goes_away_ends_the_epoch_with_its_error(
     proxied.rule = lambda method, path, number: "503"
     with pytest.raises(StorageError, match="slow down"):
         batches(stream, 0)
-
-
-def test_neighbours_go_together_up_to_a_length() -> None:
-    wanted = {0: (100, 1), 200: (50, 2), 10_000_000: (5, 3)}
-    assert _spans(wanted) == [
-        ((0, 250), {0: (100, 1), 200: (50, 2)}),
-        ((10_000_000, 10_000_005), {10_000_000: (5, 3)}),
-    ]
 
 
 @pytest.mark.parametrize("kept", [0, 600])
