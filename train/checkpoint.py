@@ -49,10 +49,15 @@ class Checkpoints:
         folder: the run's folder.
         keep_best: how many of the best to keep.
         monitor: the metric that tells which is best; higher is better.
+
+    Attributes:
+        scores_from: the first step whose scores compare with those to come (`train.resume`). Checkpoints of
+            earlier ones are never the best, and are kept.
     """
 
     def __init__(self, folder: Path, keep_best: int = 1, monitor: str = "hmean") -> None:
         self.folder, self.keep_best, self.monitor = folder, keep_best, monitor
+        self.scores_from = 0
 
     def save(self, step: int, weights: Weights, about: dict[str, Any], resume: dict[str, Any]) -> Path:
         """Write a checkpoint, link it as the last and the best of all as the best; remove those not kept.
@@ -103,7 +108,12 @@ class Checkpoints:
 
     def ranking(self) -> list[str]:
         """Return the names of the evaluated checkpoints, best first; of equal ones the later is better."""
-        scores = {stem: self._read_json(stem).get("metrics", {}).get(self.monitor) for stem in self.stems()}
+        about = {stem: self._read_json(stem) for stem in self.stems()}
+        scores = {
+            stem: record.get("metrics", {}).get(self.monitor)
+            for stem, record in about.items()
+            if record["step"] >= self.scores_from
+        }
         rated = [(score, stem) for stem, score in scores.items() if score is not None]
         return [stem for _, stem in sorted(rated, reverse=True)]
 
@@ -116,7 +126,8 @@ class Checkpoints:
         return _read_about(self.folder / FOLDER / f"{stem}.json")
 
     def _prune(self, last: str) -> None:
-        kept = {last, *self.ranking()[: self.keep_best]}
+        before = {stem for stem in self.stems() if self._read_json(stem)["step"] < self.scores_from}
+        kept = {last, *self.ranking()[: self.keep_best], *before}
         for stem in set(self.stems()) - kept:
             # The JSON goes first: without it the rest is no checkpoint.
             (self.folder / FOLDER / f"{stem}.json").unlink()

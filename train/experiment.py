@@ -248,6 +248,7 @@ class Experiment:
             self.checkpoints, self.config, self.train_set, len(self.task), changed_set=changed_set
         )
         self.history, self.opening = found.history, found.text
+        self.checkpoints.scores_from = found.scores_from
         return found.state
 
     def _loop(self, state: Mapping[str, Any] | None, opened: ExitStack) -> Loop[Batch]:
@@ -325,7 +326,13 @@ class Experiment:
         if evaluation is None:
             return None
         if self.ranks.first:
-            keep_pages(self.folder, evaluation, self.records.position.step, config.trainer.monitor)
+            keep_pages(
+                self.folder,
+                evaluation,
+                self.records.position.step,
+                config.trainer.monitor,
+                self.checkpoints.scores_from,
+            )
         self._log_pictures(evaluation, self.validation.shard_set)
         return evaluation.metrics
 

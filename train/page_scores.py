@@ -14,20 +14,22 @@ from formats.runs.page_results import (
 from train.scoring import Evaluation, Page
 
 
-def keep_pages(folder: Path, evaluation: Evaluation, step: int, monitor: str) -> None:
+def keep_pages(folder: Path, evaluation: Evaluation, step: int, monitor: str, scores_from: int = 0) -> None:
     """Write a validation's pages into a run's folder, unless one that lies there was better.
 
     Of equals the later stands, as with checkpoints. What lies there from a step still to come was written
-    before a run was taken up again from an earlier one: it gives way. So does the best by another metric.
+    before a run was taken up again from an earlier one: it gives way. So does the best by another metric, and
+    one of a step before `scores_from`.
 
     Args:
         folder: the run's.
         evaluation: of its detector as it stands.
         step: optimizer steps so far.
         monitor: name of the metric to go by.
+        scores_from: the first step whose scores compare with this one.
     """
     value, kept = evaluation.metrics.get(monitor), read_heading(folder / PAGES)
-    if kept is not None and _stands(kept, step, monitor, value):
+    if kept is not None and kept[0] >= scores_from and _stands(kept, step, monitor, value):
         return
     protocol = next(iter(evaluation.scores))
     pages = {page.key: _result(page, protocol) for page in evaluation.pages}

@@ -1,9 +1,10 @@
 """What of a run's last checkpoint holds under the settings and the set of today.
 
-Most settings may change from one part of a run to the next: learning goes on where it was. Three kinds need
+Most settings may change from one part of a run to the next: learning goes on where it was. Four kinds need
 care. Settings that decide which pages an epoch's batches hold: a number of batches says nothing of the pages
-of another cut, so that the epoch under way begins again, as it does on another set. The metric that patience
-watches: two metrics are not compared, so that patience begins anew. The network: its weights fit no other
+of another cut, so that the epoch under way begins again, as it does on another set. Settings that decide what
+a validation measures: its scores are not compared with those before, so that the best and patience begin
+anew. The metric that patience watches: likewise, for patience. The network: its weights fit no other
 (`train.trained.same_network`).
 """
 
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from formats.errors import UsageError
+from formats.runs.record import scores_from
 from formats.shards import ShardSet
 from train.checkpoint import Checkpoints
 from train.config import TrainConfig
@@ -33,6 +35,8 @@ ORDER = (
 `data.stream.drop_last` and `trainer.limit_train_batches` are none: they end an epoch sooner or later, in the
 same order.
 """
+MEASURE = ("data.val", "data.eval_size", "trainer.limit_val_batches", "boxes")
+"""Settings, or sections of them, that decide what a validation measures."""
 SET = "the set"
 
 
@@ -43,13 +47,16 @@ class Resumed:
     Attributes:
         state: what the loop, the learner and the records take up.
         history: what is written down of all times the run was taken up: "from_step", and where there is
-            something to say "changed", "changed_set", and "begins_again": the epoch, counted from 0, with
-            the number of its batches that had been learnt from.
+            something to say "changed", "changed_set", "begins_again": the epoch, counted from 0, with the
+            number of its batches that had been learnt from; and "scores_from": the first step whose
+            validation measures as those to come do.
+        scores_from: that step.
         text: what to tell a person; may be empty.
     """
 
     state: Mapping[str, Any]
     history: list[dict[str, Any]]
+    scores_from: int
     text: str
 
 
@@ -85,14 +92,20 @@ def resumed(
     if fingerprints[0] != fingerprints[1]:
         step["changed_set"] = fingerprints
         reasons.append(SET)
-    if "trainer.monitor" in changed:
+    told = []
+    if again := _begin_again(state, batches) if reasons else None:
+        step["begins_again"] = again
+        place = f"epoch {again['epoch'] + 1} begins again, {again['batches']} batches in"
+        told.append(f"{place}: changed {', '.join(reasons)}")
+    others = [name for name in changed if name.startswith(tuple(MEASURE))]
+    others += [SET] if SET in reasons else []
+    if others:
+        step["scores_from"] = about["step"] + bool(about["metrics"])
+        told.append(f"the best score and patience begin anew: changed {', '.join(others)}")
+    if others or "trainer.monitor" in changed:
         state["patience"] = (-math.inf, 0)
-    again = _begin_again(state, batches) if reasons else None
-    if again is None:
-        return Resumed(state, [*about["resumed"], step], "")
-    place = f"epoch {again['epoch'] + 1} begins again, {again['batches']} batches in"
-    history = [*about["resumed"], step | {"begins_again": again}]
-    return Resumed(state, history, f"{place}: changed {', '.join(reasons)}")
+    history = [*about["resumed"], step]
+    return Resumed(state, history, scores_from(history), "\n".join(told))
 
 
 def _begin_again(state: dict[str, Any], batches: int) -> dict[str, int] | None:

@@ -130,7 +130,8 @@ def write_summary(experiment: Experiment, ended: Ended) -> Outcome:
     """Write `summary.json` and `curves.png` into the run's folder; say how it ended."""
     summary, folder = summary_of(experiment, ended), experiment.folder
     write_whole(folder / "summary.json", json.dumps(summary, indent=2).encode() + b"\n")
-    plot_curves(read_records(folder / METRICS), folder / "curves.png")
+    scores_from = experiment.checkpoints.scores_from
+    plot_curves(read_records(folder / METRICS), folder / "curves.png", scores_from)
     return Outcome(folder, ended.finished, summary)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -40,7 +40,8 @@ class RunRecord:
         parts: the named parts of its data's fingerprint; empty where no checkpoint tells.
         state: whether it came to its end, was stopped in good order, or ended otherwise (or goes on still).
         epochs, steps: how far it came.
-        best: the validation its own `trainer.monitor` calls best, the later of equals; None without one.
+        best: the validation its own `trainer.monitor` calls best, the later of equals, of those that measure
+            as the last ones do (`scores_from`); None without one.
         last: its last validation.
         wall_s: seconds of training.
         pace: medians over its train records and peaks over its life, by name, as far as recorded.
@@ -102,6 +103,7 @@ def read_run(folder: Path) -> RunRecord:
     end: Mapping[str, Any] = records[-1] if records else {}
     monitor = str(settings.get("trainer.monitor"))
     scores = _scores(records)
+    comparable = scores_from([*about.get("resumed", []), *summary.get("resumed", [])])
     made_of = about.get("set") or summary.get("set") or {}
     return RunRecord(
         folder=folder,
@@ -115,7 +117,7 @@ def read_run(folder: Path) -> RunRecord:
         epochs=told.get("epochs", end.get("epoch", 0)),
         steps=told.get("steps", end.get("global_step", 0)),
         best=max(
-            (score for score in scores if monitor in score.metrics),
+            (score for score in scores if score.step >= comparable and monitor in score.metrics),
             key=lambda score: (score.metrics[monitor], score.step),
             default=None,
         ),
@@ -208,6 +210,11 @@ def _pace(records: list[dict[str, Any]], summary: Mapping[str, Any]) -> dict[str
     medians = {name: float(median(column)) for name, column in columns.items() if column}
     peaks = {name: summary.get(name) for name in ("peak_rss_mb", "peak_device_mb")}
     return medians | {name: float(value) for name, value in peaks.items() if value is not None}
+
+
+def scores_from(history: Sequence[Mapping[str, Any]]) -> int:
+    """Return the first step whose validation measures as the last ones do, by what a run says of its parts."""
+    return max((int(step.get("scores_from", 0)) for step in history), default=0)
 
 
 def _changes(step: Mapping[str, Any]) -> dict[str, Any]:

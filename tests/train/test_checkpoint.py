@@ -85,6 +85,21 @@ def test_under_another_monitor_the_best_is_linked_though_it_is_not_the_newest(tm
     assert load_checkpoint(tmp_path).about["step"] == 10
 
 
+def test_scores_that_do_not_compare_are_never_the_best_and_their_checkpoints_stay(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 1, 0.9)
+    save(checkpoints, 2, 0.8)
+    checkpoints.scores_from = 3
+    assert checkpoints.best() is None
+    for step, hmean in ((3, 0.4), (4, 0.5), (5, 0.3)):
+        save(checkpoints, step, hmean)
+    assert (checkpoints.best() or {})["step"] == 4
+    assert load_checkpoint(tmp_path / "best.pt").about["step"] == 4
+    assert [name for name in names(tmp_path) if name.endswith("0.json") or "json" in name] == [
+        f"step_0000000{step}.json" for step in (1, 2, 4, 5)
+    ]
+
+
 def test_going_on_takes_the_newest(tmp_path: Path) -> None:
     checkpoints = Checkpoints(tmp_path)
     assert checkpoints.load_resume() is None

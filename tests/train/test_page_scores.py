@@ -51,6 +51,16 @@ def test_the_best_stands_and_of_equals_the_later(tmp_path: Path) -> None:
     assert kept_after(poor, 3) == 3
 
 
+def test_a_better_one_that_does_not_compare_gives_way(tmp_path: Path) -> None:
+    keep_pages(tmp_path, evaluation(SQUARE, SQUARE + 100), 1, "hmean")
+    keep_pages(tmp_path, evaluation(SQUARE), 2, "hmean", scores_from=2)
+    results = read_page_results(tmp_path / PAGES)
+    assert results is not None and results.step == 2
+    keep_pages(tmp_path, evaluation(), 3, "hmean", scores_from=2)
+    results = read_page_results(tmp_path / PAGES)
+    assert results is not None and results.step == 2
+
+
 def test_the_best_by_another_metric_gives_way(tmp_path: Path) -> None:
     keep_pages(tmp_path, evaluation(SQUARE, SQUARE + 100), 1, "hmean")
     keep_pages(tmp_path, evaluation(SQUARE), 2, "icdar2015/hmean")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from made_set import made_sample, make_set
 from node_program import noted
 
 from formats.errors import UsageError
-from formats.runs.record import read_records
+from formats.runs.page_results import PAGES, read_page_results, write_page_results
+from formats.runs.record import read_records, read_run
 from formats.spec import EncodingSpec
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
@@ -267,6 +270,42 @@ def test_patience_begins_anew_under_another_monitor(shards: Path, tmp_path: Path
     # By a metric not looked at before, the third is the best so far, and the fourth no better.
     experiment, *_ = gone_on(shards, folder, "trainer.monitor=cleval/hmean")
     assert experiment.records.position.epoch == 4
+
+
+@pytest.mark.parametrize("word", ["data.eval_size=96", "trainer.limit_val_batches=1", "boxes.threshold=0.45"])
+def test_scores_of_another_measure_begin_anew(
+    shards: Path, tmp_path: Path, word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("data.val=test", "trainer.max_epochs=2", "trainer.patience=1", "optim.lr=1e-12")
+    folder, _ = begun(shards, tmp_path, *words, asked=9)  # the first epoch was validated
+    first = load_checkpoint(folder / "best.pt").about
+    _spoil_scores(folder, first["step"])
+    _, _, summary = gone_on(shards, folder, word)
+    name = word.partition("=")[0]
+    assert f"the best score and patience begin anew: changed {name}" in capsys.readouterr().err
+    assert summary["resumed"][0]["scores_from"] > first["step"]
+    best = load_checkpoint(folder / "best.pt").about
+    assert best["step"] == summary["best"]["step"] == summary["steps"] > first["step"]
+    record = read_run(folder)
+    assert record.best is not None and record.best.step == summary["steps"]
+    results = read_page_results(folder / PAGES)
+    assert results is not None and results.step == summary["steps"]
+    assert (folder / "checkpoints" / f"step_{first['step']:08d}.pt").is_file()
+
+
+def _spoil_scores(folder: Path, step: int) -> None:
+    """Make the scores of a step such that none to come could be better, were they compared."""
+    about = folder / "checkpoints" / f"step_{step:08d}.json"
+    record = json.loads(about.read_text())
+    record["metrics"]["hmean"] = 2.0
+    about.write_text(json.dumps(record))
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        line |= {"hmean": 2.0} if line["phase"] == "val" else {}
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    pages = read_page_results(folder / PAGES)
+    assert pages is not None
+    write_page_results(folder / PAGES, replace(pages, value=2.0))
 
 
 def test_a_run_without_an_average_gets_one_of_what_it_learnt(

@@ -46,7 +46,7 @@ def series(records: Records, phase: str, name: str) -> Series:
     return Series(np.array(steps, np.int64), np.array(values, np.float64))
 
 
-def plot_curves(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
+def plot_curves(records: Iterable[Mapping[str, Any]], path: str | Path, scores_from: int = 0) -> None:
     """Write a PNG of a run's curves: losses (logarithmic), learning rate, and the scores of validation.
 
     Args:
@@ -54,6 +54,7 @@ def plot_curves(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
             values "loss", "loss/..." and "lr" are drawn, of every other phase "hmean", "precision" and
             "recall". What is missing leaves its part of the picture empty; None leaves a gap.
         path: of the PNG.
+        scores_from: the first step whose scores compare with the last ones; before it none is called best.
     """
     rows = list(records)
     figure = Figure(figsize=(9.0, 9.0), dpi=110, layout="constrained", facecolor="white")
@@ -62,7 +63,7 @@ def plot_curves(records: Iterable[Mapping[str, Any]], path: str | Path) -> None:
     _draw_series(rate, series(rows, "train", "lr"), COLORS[0], "learning rate")
     rate.set_ylabel("learning rate")
     rate.ticklabel_format(axis="y", scilimits=(0, 0))
-    _draw_scores(scores, rows)
+    _draw_scores(scores, rows, scores_from)
     scores.set_xlabel("optimizer step")
     for axes in (losses, rate, scores):
         _dress(axes)
@@ -110,7 +111,7 @@ def _draw_losses(axes: Axes, rows: Records) -> None:
         axes.legend(frameon=False, ncols=len(names), loc="upper right")
 
 
-def _draw_scores(axes: Axes, rows: Records) -> None:
+def _draw_scores(axes: Axes, rows: Records, scores_from: int) -> None:
     scored = (
         record for record in rows if record["phase"] != "train" and not record.keys().isdisjoint(SCORES)
     )
@@ -119,7 +120,7 @@ def _draw_scores(axes: Axes, rows: Records) -> None:
         for color, style, name in zip(COLORS, ("-", "--", ":"), SCORES, strict=False):
             label = name.replace("hmean", "H-mean") + ("" if len(phases) == 1 else f" ({phase})")
             _draw_series(axes, series(rows, phase, name), color, label, style=style, marker="o")
-        _mark_best(axes, series(rows, phase, "hmean"))
+        _mark_best(axes, series([row for row in rows if row["global_step"] >= scores_from], phase, "hmean"))
     axes.set_ylabel("score")
     if phases:
         axes.set_ylim(0.0, 1.02)
