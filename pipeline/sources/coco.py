@@ -1,16 +1,19 @@
 """COCO-style JSON: {"images": [...], "annotations": [...]}, as MMOCR 0.x and COCO-Text use it for texts.
 
 https://cocodataset.org/#format-data. A segmentation in several parts is several texts with one transcription:
-what lies between the parts is not text. An annotation without a segmentation is its box.
+what lies between the parts is not text. An annotation without a segmentation is its box. Of several
+categories the settings say which are texts.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Hashable, Iterator
+import json
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Any
 
-from formats.places import below
+from formats.errors import SourceError
+from formats.places import Place, below
 from formats.sample import Points
 from pipeline.sources.image_paths import relative_name
 from pipeline.sources.reading import broken_file, make_entry, read_json
@@ -36,10 +39,12 @@ TEXT_FIELDS = ("transcription", "text", "utf8_string")
 def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
     """Yield the entries of one split; its annotation is one JSON file.
 
-    Annotations of an image that the file does not list make one entry with a problem an image id.
+    Annotations of an image that the file does not list make one entry with a problem an image id. Of an id
+    that several images have nobody knows whose annotations they are: each of these has a problem.
 
     Raises:
-        SourceError: the file cannot be read, is not JSON, or is not laid out as COCO's.
+        SourceError: the file cannot be read, is not JSON, or is not laid out as COCO's; its annotations are
+            of several categories and the settings do not say which are texts, or of none that they name.
     """
     root, file = settings.root, below(settings.root, str(settings.splits[split]))
     whole = read_json(root, file)
@@ -53,15 +58,70 @@ def read(settings: SourceSettings, split: str) -> Iterator[Entry]:
             expected='COCO JSON: {"images": [{"id", "file_name"}], "annotations": [...]}',
         )
     of_image: dict[Hashable, list[dict[str, Any]]] = defaultdict(list)
-    for annotation in annotations:
+    for annotation in _of_categories(annotations, _members(whole, "categories"), settings, file):
         of_image[_identifier(annotation.get("image_id"))].append(annotation)
     where = relative_name(root, file)
+    named: dict[Hashable, list[str]] = defaultdict(list)
+    for image in images:
+        named[_identifier(image.get("id"))].append(shown(image.get("file_name")))
     for index, image in enumerate(images):
-        own = of_image.pop(_identifier(image.get("id")), [])
-        yield image_entry(image, own, where, settings.dont_care, f"images[{index}]")
-    for identifier, own in of_image.items():
-        problem = f"{len(own)} annotations of an image id that is not among the images, or stands there twice"
+        identifier = _identifier(image.get("id"))
+        own, names = of_image.get(identifier, []), list(dict.fromkeys(named[identifier]))
+        what = f"images[{index}]"
+        if len(names) > 1 and own and isinstance(image.get("file_name"), str):
+            found = f"{shown(identifier)}, that of {' and '.join(names[:4])}"
+            problem = f"{what}: expected an id of its own, found {found}"
+            yield Entry(image["file_name"], where, problem=problem)
+        else:
+            yield image_entry(image, own, where, settings.dont_care, what)
+    for identifier in [identifier for identifier in of_image if identifier not in named]:
+        problem = f"{len(of_image[identifier])} annotations of an image id that is not among the images"
         yield Entry(f"image_id {shown(identifier)}", where, problem=problem, unnamed=True)
+
+
+def categories_of(root: Place, file: Place) -> list[str]:
+    """Return the names of the categories that a file's annotations are of, the most frequent first.
+
+    Raises:
+        SourceError: as for `read`.
+    """
+    whole = read_json(root, file)
+    found = _category_names(_members(whole, "annotations") or [], _members(whole, "categories"))
+    return [name for name, _ in Counter(found).most_common()]
+
+
+def _category_names(
+    annotations: Sequence[dict[str, Any]], categories: Sequence[dict[str, Any]] | None
+) -> list[str]:
+    """Return the name of each annotation's category: its number where the file has no name for it."""
+    names = {_identifier(row.get("id")): row.get("name") for row in categories or ()}
+    numbers = [annotation.get("category_id") for annotation in annotations]
+    return [str(names.get(_identifier(number)) or number) for number in numbers]
+
+
+def _of_categories(
+    annotations: list[dict[str, Any]],
+    categories: list[dict[str, Any]] | None,
+    settings: SourceSettings,
+    file: Place,
+) -> list[dict[str, Any]]:
+    """Return the annotations that are texts."""
+    of_each = _category_names(annotations, categories)
+    found, wanted = Counter(of_each), settings.categories
+    if wanted is None and len(found) < 2:
+        return annotations
+    known = {*found, *(str(row.get("name")) for row in categories or ())}
+    if wanted is None or not known.intersection(wanted):
+        raise SourceError(
+            relative_name(settings.root, file),
+            expected="annotations of one category, or source.categories with those that are texts"
+            if wanted is None
+            else f"a category that source.categories names: {', '.join(wanted)}",
+            found=", ".join(f"{shown(name)} ({count})" for name, count in found.most_common(8)) or "none",
+            next_step=f"set source.categories={json.dumps([name for name, _ in found.most_common(1)])}, "
+            "with the names of all that are texts",
+        )
+    return [row for row, name in zip(annotations, of_each, strict=True) if name in wanted]
 
 
 def image_entry(

@@ -59,31 +59,34 @@ def parse_line(line: str, dont_care: tuple[str, ...]) -> SourceText:
     """Parse one line, a quadrilateral or a box.
 
     A line is a quadrilateral if it begins with eight numbers. Otherwise it is a box if it begins with four
-    numbers, separated by commas or by blanks, and what follows is nothing, a quoted text, one field, or two
-    or three fields of which the first is no number: a damaged quadrilateral is thus refused, not taken for a
-    box.
+    numbers, and what follows is nothing, a quoted text, one field, or two or three fields of which the first
+    is no number; where blanks or tabs separate the numbers, as many fields as the text has words: a damaged
+    quadrilateral is thus refused, not taken for a box. Commas separate numbers, or blanks and tabs.
 
     Raises:
         UnusableError: the line has neither form.
     """
-    fields = line.split(",")
-    numbers = leading_numbers(fields[:8])
-    if len(numbers) == 8:
-        text = ",".join(fields[8:]) if len(fields) > 8 else None
-        return make_text(flat_polygon(numbers, "polygon"), text, dont_care)
-    for parts in (fields, line.split(maxsplit=4)):
+    for fields in (line.split(",", maxsplit=8), line.split(maxsplit=8)):
+        numbers = leading_numbers(fields[:8])
+        if len(numbers) == 8:
+            text = fields[8] if len(fields) > 8 else None
+            return make_text(flat_polygon(numbers, "polygon"), text, dont_care)
+    for comma in (",", None):
+        parts = line.split(comma, maxsplit=4)
         numbers = leading_numbers(parts[:4])
-        if len(numbers) == 4 and _ends_as_box(parts[4:]):
+        if len(numbers) == 4 and _ends_as_box(parts[4:], comma):
             x1, y1, x2, y2 = (coordinate(number, "box") for number in numbers)
-            text = _unquoted(",".join(parts[4:])) if len(parts) > 4 else None
+            text = _unquoted(parts[4]) if len(parts) > 4 else None
             return make_text(box_polygon(x1, y1, x2, y2), text, dont_care)
     raise UnusableError(f"expected 8 numbers and a text, or 4 numbers and a quoted text, found {shown(line)}")
 
 
-def _ends_as_box(rest: list[str]) -> bool:
-    if not rest or len(rest) == 1 or rest[0].lstrip().startswith('"'):
+def _ends_as_box(rest: list[str], comma: str | None) -> bool:
+    """Tell whether what follows four numbers is a box's text; `comma` separates fields, None: blanks do."""
+    fields = rest[0].split(comma) if rest else []
+    if len(fields) < 2 or rest[0].lstrip().startswith('"'):
         return True
-    return len(rest) < 4 and not leading_numbers(rest[:1])
+    return (comma is None or len(fields) < 4) and not leading_numbers(fields[:1])
 
 
 def _unquoted(text: str) -> str:

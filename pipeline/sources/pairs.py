@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections import Counter
+import unicodedata
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from formats.errors import SourceError
@@ -79,8 +81,14 @@ def _pair_entry(
 
 def _folder_entries(root: Place, images_folder: str, gt_folder: Place, parse: ParseText) -> Iterator[Entry]:
     images = [name for name in _files(root / images_folder) if name.suffix.lower() in IMAGE_SUFFIXES]
-    gts = {name for name in _files(gt_folder) if name.suffix.lower() == ".txt"}
-    named = {image: [name for name in gt_names(image) if name in gts] for image in images}
+    # By their NFC: one system spells names in NFC, another in NFD, and data travels.
+    gts: dict[PurePosixPath, list[PurePosixPath]] = defaultdict(list)
+    for file in _files(gt_folder):
+        if file.suffix.lower() == ".txt":
+            gts[_composed(file)].append(file)
+    named = {
+        image: [gt for name in gt_names(_composed(image)) for gt in gts.get(name, ())] for image in images
+    }
     within = Inside(root)
     claims = Counter(gt for found in named.values() for gt in found)
     for image, found in named.items():
@@ -89,7 +97,7 @@ def _folder_entries(root: Place, images_folder: str, gt_folder: Place, parse: Pa
             yield _pair_entry(root, str(image), gt_folder / found[0], parse, within, images_folder)
         else:
             yield Entry(str(image), relative_name(root, gt_folder), problem=problem, folder=images_folder)
-    for gt in sorted(gts - set(claims)):
+    for gt in sorted({*chain.from_iterable(gts.values())} - set(claims)):
         name = relative_name(root, gt_folder / gt)
         yield Entry(
             name,
@@ -97,6 +105,10 @@ def _folder_entries(root: Place, images_folder: str, gt_folder: Place, parse: Pa
             problem=f"no image of this annotation in {images_folder or 'the source root'!r}",
             unnamed=True,
         )
+
+
+def _composed(name: PurePosixPath) -> PurePosixPath:
+    return PurePosixPath(unicodedata.normalize("NFC", str(name)))
 
 
 def gt_names(image: PurePosixPath) -> Iterable[PurePosixPath]:

@@ -88,6 +88,9 @@ class SourceSettings(Section):
         "full", description="name: of an image path in an annotation only the file name counts"
     )
     dont_care: tuple[str, ...] = Field(("###", "*"), description="transcriptions that mean don't-care")
+    categories: tuple[str, ...] | None = Field(
+        None, min_length=1, description="coco: categories that are texts, by name; null: there is one"
+    )
     max_pixels: int = Field(MAX_PIXELS, ge=1, description="largest page, pixels, checked before decoding")
 
     hold_out: float = Field(

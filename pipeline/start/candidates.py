@@ -13,12 +13,10 @@ from pipeline.sources.cocotext import sets_of
 from pipeline.sources.pairs import gt_names
 from pipeline.sources.reading import text_lines
 from pipeline.sources.settings import SPLIT_NAME, FolderPair, Part
-from pipeline.start.folder import Folder, folder_text
+from pipeline.start.folder import Folder, Kinds, folder_text
 from pipeline.start.sniff import kind_of
 
 Splits = dict[str, Part | tuple[Part, ...]]
-Kinds = dict[PurePosixPath, dict[PurePosixPath, str]]
-"""What the label files of each folder seem to be."""
 
 SPLIT_WORDS = {
     "train": "train",
@@ -142,13 +140,11 @@ def _listed_kind(folder: Folder, splits: Splits) -> str:
 
 
 def _paired(folder: Folder, labels: PurePosixPath) -> FolderPair | None:
-    """Return a folder of labels with the folder of images that most of them go with."""
+    """Return a folder of labels with the folder of images that it goes with; None: none, or several."""
     known = {file.name for file in folder.labels[labels]}
-    fitting: Counter[PurePosixPath] = Counter()
+    fitting: Counter[str] = Counter()
     for image in folder.images:
         if any(name.name in known for name in gt_names(PurePosixPath(image.name))):
-            fitting[image.parent] += 1
-    if not fitting:
-        return None
-    images = min(fitting, key=lambda parent: (-fitting[parent], len(parent.parts), parent))
-    return FolderPair(images=folder_text(images), gt=str(labels))
+            fitting[folder_text(image.parent)] += 1
+    images = folder.nearest(fitting, labels) if fitting else None
+    return None if images is None else FolderPair(images=images, gt=str(labels))

@@ -15,7 +15,7 @@ from pipeline.sources import FORMATS, Annotations
 from pipeline.start.folder import look_through
 from pipeline.start.next_steps import next_steps
 from pipeline.start.preview import preview
-from pipeline.start.recognise import Recognised, recognise
+from pipeline.start.recognise import Recognised, recognise, undecided
 from pipeline.start.survey import Survey, survey
 from pipeline.start.write import configuration
 
@@ -32,6 +32,8 @@ class Started:
         out: where the set is to lie.
         chosen: the reading of the labels that was written.
         left_out: images of the folder that it does not name.
+        unread: label files that it does not read.
+        undecided: in words, which labels fit the images of several folders as well.
         measured: of the pages.
     """
 
@@ -40,6 +42,8 @@ class Started:
     out: Place
     chosen: Recognised
     left_out: tuple[PurePosixPath, ...]
+    unread: tuple[PurePosixPath, ...]
+    undecided: tuple[str, ...]
     measured: Survey
 
     def human_text(self) -> str:
@@ -51,6 +55,9 @@ class Started:
                 f"{self.chosen.settings.root}: {FORMATS[self.chosen.settings.format]}",
                 f"  pages     {_pages(self.chosen)}{_rejected(found)}",
                 *([f"  left out  {_left_out(self.left_out)}"] if self.left_out else []),
+                *([f"  not read  {_some(self.unread)}"] if self.unread else []),
+                *[f"  undecided {told}: name them by hand" for told in self.undecided],
+                *_categories(self.chosen.settings.categories),
                 f"  canvas    {canvas[0]} x {canvas[1]} (height x width): "
                 f"{self.measured.lost(canvas):.1%} of the texts are too small for it",
                 f"  written   {self.config}",
@@ -83,6 +90,18 @@ def _left_out(images: tuple[PurePosixPath, ...]) -> str:
     )
 
 
+def _some(paths: tuple[PurePosixPath, ...]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return ", ".join(map(str, paths[:_NAMED])) + more
+
+
+def _categories(names: tuple[str, ...] | None) -> list[str]:
+    if names is None:
+        return []
+    told = "all taken as texts: strike out of source.categories those that are none"
+    return [f"  category  {', '.join(names)}: {told}"]
+
+
 def start(root: Path, config: Path | None, out: Place | None = None) -> Started:
     """Write a configuration for the labelled pages of a folder, and a picture of three of them beside it.
 
@@ -98,6 +117,7 @@ def start(root: Path, config: Path | None, out: Place | None = None) -> Started:
     out = out or Path("sets") / config.stem
     picture = config.with_suffix(".png")
     _check_absent(root, config, picture)
+    _check_apart(root, picture)
     folder = look_through(root)
     chosen, *others = recognise(folder)
     records = chosen.annotations.records
@@ -109,7 +129,28 @@ def start(root: Path, config: Path | None, out: Place | None = None) -> Started:
     config.parent.mkdir(parents=True, exist_ok=True)
     save_png(picture, sheet_HWC)
     write_whole(config, text.encode())
-    return Started(config, picture, out, chosen, tuple(chosen.left_out(folder)), measured)
+    return Started(
+        config,
+        picture,
+        out,
+        chosen,
+        tuple(chosen.left_out(folder)),
+        tuple(chosen.unread(folder)),
+        tuple(undecided(folder)),
+        measured,
+    )
+
+
+def _check_apart(root: Path, picture: Path) -> None:
+    if picture.resolve().is_relative_to(root.resolve()):
+        beside = root.resolve().parent / f"{root.resolve().name}.yaml"
+        raise UsageError(
+            f"--init would write its picture {picture} among the pages",
+            expected=f"a place outside {root.resolve()}",
+            found="one in it, where the picture would be taken for a page",
+            next_step=f"python -m pipeline.build --init {shlex.quote(str(root))} --config "
+            f"{shlex.quote(str(beside))}",
+        )
 
 
 def _check_absent(root: Path, *files: Path) -> None:

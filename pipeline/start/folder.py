@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from formats.errors import UsageError
 from formats.image_header import IMAGE_SUFFIXES
 
+Kinds = dict[PurePosixPath, dict[PurePosixPath, str]]
+"""What the label files of each folder seem to be."""
 LABEL_SUFFIXES = (".txt", ".json", ".jsonl")
 
 
@@ -22,11 +26,15 @@ class Folder:
         root: the folder.
         images: the images' paths, sorted.
         labels: the paths of text and JSON files by their folder, sorted.
+        kinds: what the label files of each folder seem to be, once `recognise` has looked at them.
+        undecided: label files, without suffix, or folders of them, that fit several folders of images.
     """
 
     root: Path
     images: list[PurePosixPath] = field(default_factory=list)
     labels: dict[PurePosixPath, list[PurePosixPath]] = field(default_factory=lambda: defaultdict(list))
+    kinds: Kinds = field(default_factory=dict)
+    undecided: dict[str, list[str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Index the images by file name."""
@@ -34,13 +42,14 @@ class Folder:
         for image in self.images:
             self._by_name[image.name].append(image)
 
-    def image_folder_of(self, names: Iterable[str]) -> tuple[str, bool] | None:
-        """Return the folder that images named in an annotation are relative to; None where none are here.
+    def image_folder_of(self, names: Iterable[str], label: PurePosixPath) -> tuple[str, bool] | None:
+        """Return the folder that images named in a label file are relative to; None where none can be told.
 
         The second value tells that only the names' last parts are found, in other folders than they say.
         """
         whole: Counter[str] = Counter()
         last: Counter[str] = Counter()
+        label = label.with_suffix("")
         for name in names:
             written = PurePosixPath(name.replace("\\", "/"))
             for image in self._by_name.get(written.name, ()):
@@ -50,9 +59,33 @@ class Folder:
                     whole[folder_text(PurePosixPath(*image.parts[: -len(parts)]))] += 1
         for found, only_names in ((whole, False), (last, True)):
             if found:
-                # Of folders with as many, the first by name.
-                return min(found, key=lambda folder: (-found[folder], folder)), only_names
+                nearest = self.nearest(found, label)
+                return None if nearest is None else (nearest, only_names)
         return None
+
+    def nearest(self, fitting: Mapping[str, int], label: PurePosixPath) -> str | None:
+        """Return the folder of images with which labels go: the most that fit, of equals the nearest by name.
+
+        Where names do not tell either, None: the labels of one folder are not drawn on the pages of another.
+        `undecided` then holds the folders.
+
+        Args:
+            fitting: number of fitting images by folder.
+            label: the label file without its suffix, or the folder of label files.
+        """
+
+        def rank(folder: str) -> tuple[int, int, int]:
+            parts = PurePosixPath(folder).parts
+            pairs = zip(parts, label.parts, strict=False)
+            shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+            return fitting[folder], shared, len(_words(folder) & _words(str(label)))
+
+        best = max(map(rank, fitting))
+        first, *others = sorted(folder for folder in fitting if rank(folder) == best)
+        if others:
+            self.undecided[str(label)] = [first, *others]
+            return None
+        return first
 
 
 def look_through(root: Path) -> Folder:
@@ -82,6 +115,10 @@ def look_through(root: Path) -> Folder:
             next_step="name the folder that holds the images and their labels",
         )
     return Folder(root, sorted(images), labels)
+
+
+def _words(path: str) -> set[str]:
+    return set(re.findall(r"[a-z]+|[0-9]+", path.lower()))
 
 
 def folder_text(folder: PurePosixPath) -> str:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import PurePosixPath
 
 from formats.errors import SourceError, UsageError
+from formats.places import below
 from pipeline.sources import FORMATS, Annotations, SourceSettings, read_annotations, reader
+from pipeline.sources.coco import categories_of
 from pipeline.sources.parts import folder_of, parts_of
+from pipeline.sources.patterns import is_pattern
 from pipeline.sources.settings import FolderPair, Part
 from pipeline.start.candidates import Splits, candidates, kinds_of
 from pipeline.start.folder import Folder
@@ -49,6 +53,17 @@ class Recognised:
         found = self.annotations
         return len(found.records), -len(found.rejected), -len(self.settings.splits), -len(self.parts)
 
+    def unread(self, folder: Folder) -> list[PurePosixPath]:
+        """Return the label files that are not read; of a folder in which none is, the folder."""
+        found = self.annotations
+        rows = [row.annotation for row in found.records] + [row.where for row in found.rejected]
+        read = {re.sub(r":[0-9]+$", "", row) for row in rows} | {str(part) for _, part in self.parts}
+        unread: list[PurePosixPath] = []
+        for parent, files in folder.kinds.items():
+            left = [file for file in files if str(file) not in read]
+            unread += left if len(left) < len(files) or len(left) == 1 else [parent]
+        return sorted(unread)
+
     def left_out(self, folder: Folder) -> list[PurePosixPath]:
         """Return the folder's images that stand in no label file that is read, in order."""
         read = {row.key for rows in (self.annotations.records, self.annotations.rejected) for row in rows}
@@ -61,7 +76,7 @@ def recognise(folder: Folder) -> list[Recognised]:
     Raises:
         UsageError: no label file of a known format, or none that names a page of the folder.
     """
-    kinds = kinds_of(folder)
+    folder.kinds = kinds = kinds_of(folder)
     tried = [_tried(folder, label_format, splits) for label_format, splits in candidates(folder, kinds)]
     found = sorted(
         (reading for reading in tried if reading is not None and reading.annotations.records),
@@ -70,19 +85,30 @@ def recognise(folder: Folder) -> list[Recognised]:
     )
     if not found:
         seen = Counter(kind for files in kinds.values() for kind in files.values())
+        told = ", ".join(f"{count} files like {kind}" for kind, count in sorted(seen.items())) or "none"
         raise UsageError(
             f"--init {folder.root}",
             expected=f"labels of its {len(folder.images)} pages in one of the formats {', '.join(FORMATS)}",
-            found=", ".join(f"{count} files like {kind}" for kind, count in sorted(seen.items())) or "none",
+            found="; ".join([told, *undecided(folder)]),
             next_step="docs/sources.md shows each format; write source.format, root and splits by hand",
         )
     return found
+
+
+def undecided(folder: Folder) -> list[str]:
+    """Return in words which labels fit the images of several folders as well."""
+    return [
+        f"{label} fits the images in {' and in '.join(name or '.' for name in images)} equally well"
+        for label, images in sorted(folder.undecided.items())
+    ]
 
 
 def _tried(folder: Folder, label_format: str, splits: Splits) -> Recognised | None:
     settings = SourceSettings.model_validate(
         {"format": label_format, "root": folder.root, "splits": splits, "dont_care": _DONT_CARE}
     )
+    if label_format == "coco":
+        settings = _with_categories(settings)
     plain = _read(settings)
     if plain is not None and not plain.annotations.rejected:
         return plain
@@ -92,6 +118,17 @@ def _tried(folder: Folder, label_format: str, splits: Splits) -> Recognised | No
 
 
 _DONT_CARE = SourceSettings.model_fields["dont_care"].default
+
+
+def _with_categories(settings: SourceSettings) -> SourceSettings:
+    """Return the settings with all categories as texts where there are several: a person strikes some out."""
+    try:
+        files = [str(part) for split in settings.splits for part in parts_of(settings, split)]
+        named = [categories_of(settings.root, below(settings.root, file)) for file in files]
+        found = list(dict.fromkeys(chain.from_iterable(named)))
+    except SourceError:
+        return settings
+    return settings.model_copy(update={"categories": tuple(found)}) if len(found) > 1 else settings
 
 
 def _read(settings: SourceSettings) -> Recognised | None:
@@ -126,12 +163,16 @@ def _located(folder: Folder, settings: SourceSettings) -> SourceSettings | None:
 def _images_of(folder: Folder, settings: SourceSettings, split: str, part: Part) -> tuple[str, bool] | None:
     alone = settings.model_copy(update={"splits": {split: part}})
     entries = islice(reader(settings.format)(alone, split), _NAMES)
-    return folder.image_folder_of(entry.image for entry in entries if not entry.unnamed)
+    label = PurePosixPath(str(part)) if not is_pattern(str(part)) else PurePosixPath(str(part)).parent / "-"
+    return folder.image_folder_of((entry.image for entry in entries if not entry.unnamed), label)
 
 
 def _ways_to_say(images: str, split: str, beside: str) -> Iterator[str]:
     """Yield how `source.images` can mean a folder, so that it fits the other label files too."""
     parts = PurePosixPath(images).parts if images else ()
     yield "/".join("{split}" if part == split else part for part in parts)
-    if images == beside:
+    inside = PurePosixPath(images).parts[: len(PurePosixPath(beside).parts)]
+    if beside and inside == PurePosixPath(beside).parts:
+        yield "/".join(["{folder}", *parts[len(inside) :]])
+    elif images == beside:
         yield "{folder}"

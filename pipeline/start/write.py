@@ -57,6 +57,8 @@ def _source(settings: SourceSettings) -> dict[str, Any]:
         values["images"] = settings.images
     if settings.image_path != "full":
         values["image_path"] = settings.image_path
+    if settings.categories is not None:
+        values["categories"] = list(settings.categories)
     return values | {"dont_care": list(settings.dont_care)}
 
 
@@ -73,6 +75,8 @@ def _source_notes(chosen: Recognised, others: Sequence[Recognised], measured: Su
     for reading in [other for other in as_many if other.annotations.records != records][:3]:
         splits = ", ".join(f"{split}: {_where(value)}" for split, value in reading.settings.splits.items())
         notes.append(f"Also readable: format {reading.settings.format}, {splits} ({_pages(reading)}).")
+    if chosen.settings.categories is not None:
+        notes.append("categories: those that are texts; strike the others out.")
     if len(chosen.settings.splits) == 1:
         notes.append("hold_out: 0.1 would set a tenth of the pages aside as the split val, to validate on.")
     notes += [f"Cannot be used: {row.key}: {row.reason}"[:200] for row in chosen.annotations.rejected[:3]]

@@ -89,3 +89,48 @@ def test_one_image_under_two_ids(read_source: Any) -> None:
 def test_other_json_is_an_error(read_source: Any, whole: Any) -> None:
     with pytest.raises(SourceError, match="COCO JSON"):
         read_source({"coco.json": whole}, **COCO)
+
+
+def test_an_id_of_several_images_gives_none_of_them_its_texts(read_source: Any) -> None:
+    images = [{"id": id_, "file_name": f"{name}.jpg"} for id_, name in ((1, "x"), (1, "y"), (2, "a"))]
+    found = read_source({"coco.json": coco(mark(), mark(image_id=2), images=images)}, **COCO)
+    assert [(row.key, len(row.texts)) for row in found.records] == [("a.jpg", 1)]
+    told = "expected an id of its own, found 1, that of 'x.jpg' and 'y.jpg'"
+    assert [(row.key, told in row.reason) for row in found.rejected] == [("x.jpg", True), ("y.jpg", True)]
+
+
+def test_an_image_that_stands_there_twice_is_one_page(read_source: Any) -> None:
+    images = [{"id": 1, "file_name": "a.jpg"}, {"id": 1, "file_name": "a.jpg"}]
+    found = read_source({"coco.json": coco(mark(), images=images)}, **COCO)
+    assert [(row.key, len(row.texts)) for row in found.records] == [("a.jpg", 1)]
+    assert found.rejected == ()
+
+
+def categories(*names: str) -> dict[str, Any]:
+    """Return a file with one annotation of each category."""
+    marks = [mark(category_id=number) for number in range(len(names))]
+    return coco(*marks) | {"categories": [{"id": number, "name": name} for number, name in enumerate(names)]}
+
+
+def test_of_several_categories_the_settings_say_which_are_texts(read_source: Any) -> None:
+    with pytest.raises(SourceError) as caught:
+        read_source({"coco.json": categories("text", "table")}, **COCO)
+    assert "text' (1), 'table' (1)" in caught.value.found
+    assert 'source.categories=["text"]' in caught.value.next_step
+    for wanted, count in ((["text"], 1), (["text", "table"], 2), (["text", "figure"], 1)):
+        (record,) = read_source({"coco.json": categories("text", "table")}, **COCO, categories=wanted).records
+        assert len(record.texts) == count
+    with pytest.raises(SourceError, match=r"a category that source\.categories names: figure"):
+        read_source({"coco.json": categories("text", "table")}, **COCO, categories=["figure"])
+
+
+def test_a_category_without_a_name_is_called_by_its_number(read_source: Any) -> None:
+    made = coco(mark(category_id=1), mark(category_id=7))
+    (record,) = read_source({"coco.json": made}, **COCO, categories=["7"]).records
+    assert len(record.texts) == 1
+
+
+def test_a_known_category_that_nothing_is_of_leaves_pages_without_texts(read_source: Any) -> None:
+    made = categories("text") | {"annotations": []}
+    (record,) = read_source({"coco.json": made}, **COCO, categories=["text"]).records
+    assert record.texts == ()

@@ -40,6 +40,23 @@ def test_a_quadrilateral_and_its_text(rest: str, text: str | None) -> None:
     assert source.dont_care == (text == "###")
 
 
+@pytest.mark.parametrize("between", [" ", "\t", "  "])
+@pytest.mark.parametrize("text", ["word", "two words", "###", "12, Main Street", None])
+def test_a_quadrilateral_between_blanks(between: str, text: str | None) -> None:
+    line = between.join(["10", "10", "200", "60", "190", "100", "5", "50", *([text] if text else [])])
+    source = parse_line(line, ("###",))
+    np.testing.assert_array_equal(source.polygon_V2, [[10, 10], [200, 60], [190, 100], [5, 50]])
+    assert (source.text, source.dont_care) == (text, text == "###")
+
+
+@pytest.mark.parametrize(
+    "line", ["10 10 200 60 190 100 5 word", "10\t10\t200\t60\t190\tword", "1 2 3 4 12 Main St"]
+)
+def test_a_damaged_quadrilateral_between_blanks_is_no_box(line: str) -> None:
+    with pytest.raises(UnusableError, match="expected 8 numbers and a text, or 4 numbers"):
+        parse_line(line, ())
+
+
 @pytest.mark.parametrize(
     ("line", "text"),
     [
@@ -53,6 +70,9 @@ def test_a_quadrilateral_and_its_text(rest: str, text: str | None) -> None:
         ("38,43,920,215", None),
         ("920,215,38,43", None),
         ("38 43 920 215", None),
+        ("38\t43\t920\t215\tTiredness", "Tiredness"),
+        ("38 43 920 215 1966", "1966"),
+        ('38 43 920 215 "12 Main Street"', "12 Main Street"),
     ],
 )
 def test_a_box_and_its_text(line: str, text: str | None) -> None:

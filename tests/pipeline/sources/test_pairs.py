@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -54,6 +55,14 @@ def test_folders_are_paired_by_name(read_source: Any) -> None:
     assert {record.key: record.annotation for record in found.records} == {
         f"img/{image}": f"gt/{gt}" for image, gt in zip(images[:5], gts[:5], strict=True)
     }
+
+
+@pytest.mark.parametrize(("image", "gt"), [("NFD", "NFC"), ("NFC", "NFD")])
+def test_names_that_two_systems_spell_differently_are_a_pair(read_source: Any, image: str, gt: str) -> None:
+    names = [unicodedata.normalize(form, "Rechnung \xfc") for form in (image, gt)]
+    found = read_source({f"img/{names[0]}.jpg": b"", f"gt/{names[1]}.txt": QUAD}, **FOLDERS)
+    assert [record.key for record in found.records] == ["img/Rechnung \xfc.jpg"]
+    assert found.rejected == ()
 
 
 def test_whatever_has_no_clear_partner_is_rejected(read_source: Any) -> None:

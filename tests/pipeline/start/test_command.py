@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_nothing_is_overwritten(tmp_path: Path, pages: Path) -> None:
     with pytest.raises(UsageError, match="one that is there already"):
         invoke(main, "--init", pages, "--config", config)
     assert config.read_text() == "mine: all mine\n"
+
+
+def test_the_picture_does_not_go_among_the_pages(
+    tmp_path: Path, pages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(pages)
+    with pytest.raises(UsageError, match="among the pages") as caught:
+        invoke(main, "--init", ".")
+    words = shlex.split(caught.value.next_step)[3:]
+    invoke(main, *words)
+    assert (tmp_path / "pages.yaml").is_file() and not list(pages.glob("*.png"))
+    assert invoke(main, "--config", tmp_path / "pages.yaml", "--out", tmp_path / "set").exit_code == 0
 
 
 def test_without_init_both_options_are_asked_for(tmp_path: Path) -> None:

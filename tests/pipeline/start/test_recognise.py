@@ -130,6 +130,97 @@ def test_images_are_found_where_labels_do_not_say(tmp_path: Path) -> None:
     assert len(found.annotations.records) == 3
 
 
+def site(root: Path, name: str, label_format: str, count: int = 3) -> None:
+    """Lay out pages called alike at every site, in folder `name`, each with a text at a place of its own."""
+    made = made_pages(root / "made" / name, count, "x") / "x"
+    (root / name / "imgs").mkdir(parents=True)
+    rows = []
+    for image in sorted(made.glob("*.jpg")):
+        image.rename(root / name / "imgs" / image.name)
+        points = [[1, 2], [40, 2], [40, 20], [1, 20 + len(name)]]
+        rows.append((f"imgs/{image.name}", points))
+    if label_format == "paddle":
+        text = "".join(
+            f"{image}\t{json.dumps([{'transcription': name, 'points': p}])}\n" for image, p in rows
+        )
+        (root / name / "Label.txt").write_text(text)
+    elif label_format == "coco":
+        images = [{"id": number, "file_name": image} for number, (image, _) in enumerate(rows)]
+        marks = [
+            {"id": n, "image_id": n, "text": name, "segmentation": [[x for xy in p for x in xy]]}
+            for n, (_, p) in enumerate(rows)
+        ]
+        (root / name / "labels.json").write_text(json.dumps({"images": images, "annotations": marks}))
+    else:
+        (root / name / "gt").mkdir()
+        for image, p in rows:
+            line = ",".join(str(x) for xy in p for x in xy)
+            (root / name / "gt" / f"{PurePosixPath(image).stem}.txt").write_text(f"{line},{name}\n")
+
+
+def texts(found: Recognised) -> set[tuple[str, str, str | None]]:
+    return {
+        (record.split, record.key.rpartition("/imgs/")[0], text.text)
+        for record in found.annotations.records
+        for text in record.texts
+    }
+
+
+@pytest.mark.parametrize("label_format", ["paddle", "coco", "icdar"])
+def test_pages_called_alike_at_two_sites_keep_their_own_labels(tmp_path: Path, label_format: str) -> None:
+    for name in ("siteA", "siteB2"):
+        site(tmp_path, name, label_format)
+    shutil.rmtree(tmp_path / "made")
+    found = best(tmp_path)
+    assert len(found.annotations.records) == 6
+    assert texts(found) == {("train", name, name) for name in ("siteA", "siteB2")}
+
+
+@pytest.mark.parametrize("label_format", ["paddle", "coco", "icdar"])
+def test_pages_called_alike_in_two_splits_keep_their_own_labels(tmp_path: Path, label_format: str) -> None:
+    for name, count in (("train", 4), ("val", 3)):
+        site(tmp_path, name, label_format, count)
+    shutil.rmtree(tmp_path / "made")
+    found = best(tmp_path)
+    assert found.pages == {"train": 4, "val": 3}
+    assert texts(found) == {("train", "train", "train"), ("val", "val", "val")}
+
+
+def test_labels_that_fit_two_folders_as_well_are_not_guessed_at(tmp_path: Path) -> None:
+    site(tmp_path, "batch1", "icdar")
+    shutil.copytree(tmp_path / "batch1" / "imgs", tmp_path / "scans_new")
+    (tmp_path / "batch1" / "imgs").rename(tmp_path / "scans_old")
+    shutil.rmtree(tmp_path / "made")
+    with pytest.raises(UsageError) as caught:
+        best(tmp_path)
+    assert "batch1/gt fits the images in scans_new and in scans_old equally well" in caught.value.found
+
+
+def test_labels_that_are_not_read_are_named(tmp_path: Path) -> None:
+    site(tmp_path, "siteA", "paddle")
+    site(tmp_path, "siteB", "coco", count=2)
+    shutil.rmtree(tmp_path / "made")
+    folder = look_through(tmp_path)
+    found = recognise(folder)[0]
+    assert found.unread(folder) == [PurePosixPath("siteB/labels.json")]
+
+
+def test_all_categories_are_taken_and_told(tmp_path: Path) -> None:
+    site(tmp_path, "siteA", "coco")
+    shutil.rmtree(tmp_path / "made")
+    labels = tmp_path / "siteA" / "labels.json"
+    whole = json.loads(labels.read_text())
+    for number, row in enumerate(whole["annotations"]):
+        row["category_id"] = number % 2
+    labels.write_text(
+        json.dumps(whole | {"categories": [{"id": 0, "name": "text"}, {"id": 1, "name": "table"}]})
+    )
+    chosen, *others = recognise(look_through(tmp_path))
+    assert chosen.settings.categories == ("text", "table")
+    written = configuration(chosen, others, survey(chosen.annotations.records), [])
+    assert "categories: [text, table]" in written
+
+
 @pytest.mark.parametrize(
     ("place", "split"),
     [
