@@ -92,12 +92,21 @@ class FileRecord(Record):
     sha256: Hex256
 
 
-class Quarantined(Record):
-    """A sample that could not be used: its key, why, and where its annotation stands."""
+class Unusable(Record):
+    """A sample that could not be used, as its shard lists it: its key and why.
+
+    Where its annotation stands is not among it: a line's number is in no fingerprint, and shards of one
+    fingerprint have the same bytes.
+    """
 
     key: str
     split: str
     reason: str
+
+
+class Quarantined(Unusable):
+    """A sample that could not be used, as the set lists it: also where its annotation stands."""
+
     where: str
 
 
@@ -160,7 +169,8 @@ class ShardManifest(Sealed, VariantRecord):
     inputs: Digest
     files: list[FileRecord]
     samples: SampleTable
-    quarantined: list[Quarantined]
+    quarantined: list[Quarantined | Unusable]
+    """Sets older than `Unusable` have `where` here too."""
 
     @model_validator(mode="after")
     def _within_files(self) -> Self:

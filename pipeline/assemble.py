@@ -216,9 +216,13 @@ def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
     splits: Counter[str] = Counter()
     # A page that cannot be used is met again in each of its variants: once is enough.
     quarantined = set(plan.quarantined)
+    places = plan.places if any(shard.entry.quarantined for shard in shards) else {}
     for shard in shards:
         splits[shard.entry.split] += 0 if shard.entry.variant else shard.entry.samples
-        quarantined.update(shard.manifest.quarantined)
+        quarantined.update(
+            Quarantined(key=row.key, split=row.split, reason=row.reason, where=places[row.split, row.key])
+            for row in shard.manifest.quarantined
+        )
     return SetManifest(
         fingerprint=plan.fingerprint.whole,
         parts=dict(plan.fingerprint.parts),

@@ -66,6 +66,15 @@ class Plan:
         return sum(len(shard.samples) for shard in self.shards if not shard.variant)
 
     @property
+    def places(self) -> dict[tuple[str, str], str]:
+        """Where the annotation of each planned sample stands, by split and key."""
+        return {
+            (shard.split, sample.record.key): sample.record.annotation
+            for shard in self.shards
+            for sample in shard.samples
+        }
+
+    @property
     def quarantined(self) -> list[Quarantined]:
         """The rejected samples as manifests list them."""
         return [Quarantined(key=r.key, split=r.split, reason=r.reason, where=r.where) for r in self.rejected]

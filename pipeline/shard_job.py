@@ -12,7 +12,7 @@ from formats.codecs import encode_image
 from formats.disk import disk_error, writing
 from formats.errors import SampleError
 from formats.fingerprint import sha256
-from formats.manifest import SHARD_FOLDER, FileRecord, Quarantined, SetSettings, ShardEntry, ShardManifest
+from formats.manifest import SHARD_FOLDER, FileRecord, SetSettings, ShardEntry, ShardManifest, Unusable
 from formats.members import join_sample
 from formats.places import Place
 from formats.remote_path import RemotePath
@@ -166,7 +166,7 @@ class _Quarantine:
 
     def __init__(self, split: str) -> None:
         self._split = split
-        self._samples: list[Quarantined] = []
+        self._samples: list[Unusable] = []
 
     @contextmanager
     def of(self, record: SourceRecord) -> Iterator[None]:
@@ -176,17 +176,10 @@ class _Quarantine:
         except SampleError as error:
             told = (("", error.thing), ("expected ", error.expected), ("found ", error.found))
             reason = ", ".join(f"{word}{text}" for word, text in told if text)
-            self._samples.append(
-                Quarantined(
-                    key=record.key,
-                    split=self._split,
-                    reason=" ".join(reason.split()),
-                    where=record.annotation,
-                )
-            )
+            self._samples.append(Unusable(key=record.key, split=self._split, reason=" ".join(reason.split())))
 
     @property
-    def samples(self) -> list[Quarantined]:
+    def samples(self) -> list[Unusable]:
         """By key, as the pages are."""
         return sorted(self._samples, key=lambda sample: sample.key)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,6 +39,10 @@ SAME, MISPLACED = 0.98, 0.30
 """IoU of the probability map from which on it counts as the same, and below which something moved it."""
 CLEARLY = 1.3
 """How much better a turned map must agree to be called turned: pages are roughly symmetric."""
+LEGIBLE, LEAST_PIXELS = 10.0, 12
+"""Shorter side of a text, pixels, and pixels of its shrunk area, from which on every renderer draws it."""
+COVERED, STRAY = 0.25, 0.05
+"""Share of its shrunk area below which a text is missing; share of a map beside texts that is too much."""
 EMPTY = 1e-5
 """Share of pixels below which a probability map is empty."""
 
@@ -48,7 +53,8 @@ class Compared:
 
     Attributes:
         key: of the page.
-        verdict: "exact", "near", "empty", "misplaced: ...", or why there is nothing to compare.
+        verdict: "exact", "near", "empty", "misplaced: ...", "other texts: ..." (maps of older labels, or of
+            another page), or why there is nothing to compare.
         iou: of the probability map at 0.5 with the exact one.
         area: of the probability map, in units of the exact one's.
         thresh_error: mean difference of the threshold maps where the exact threshold mask is 1.
@@ -137,12 +143,17 @@ def compare(record: SourceRecord, pair: Pair, targets: TargetsSpec) -> Compared:
         SampleError: the page's image header cannot be read, or a polygon of it makes no sense.
     """
     found_HW = np.nan_to_num(pair.prob_HW) > 0.5
-    placed = [exact_maps(record, found_HW.shape, targets, position) for position in POSITIONS]
-    exact = max(placed, key=lambda rendered: _iou(rendered.maps.prob_HW > 0, found_HW))
+    at = {position: exact_maps(record, found_HW.shape, targets, position) for position in POSITIONS}
+    position = max(at, key=lambda position: _iou(at[position].maps.prob_HW > 0, found_HW))
+    exact = at[position]
     true_HW = exact.maps.prob_HW > 0
+    verdict = _verdict([rendered.maps.prob_HW > 0 for rendered in at.values()], found_HW)
+    if verdict == "near":
+        polygons = placed_polygons(record, found_HW.shape, position)
+        verdict = other_texts(polygons, exact.statuses, true_HW, found_HW) or verdict
     return Compared(
         record.key,
-        _verdict([rendered.maps.prob_HW > 0 for rendered in placed], found_HW),
+        verdict,
         _iou(true_HW, found_HW),
         float(found_HW.sum() / max(true_HW.sum(), 1)),
         _thresh_error(exact, pair.thresh_HW, targets),
@@ -157,17 +168,57 @@ def exact_maps(
     height, width = canvas
     # The renderer's canvas is a multiple of 32; what lies beyond the one asked for is cut off again.
     padded = tuple(-(-side // 32) * 32 for side in (height, width))
-    geometry = canvas_of(canvas, position)
-    matrix_23 = place(image_size(record.image.read_bytes(), name=record.key), geometry).to_canvas_23
-    cleaned = [clean_polygon(text.polygon_V2) for text in record.texts]
-    polygons: list[Points] = [move(polygon.polygon_V2, matrix_23) for polygon in cleaned]
+    polygons = placed_polygons(record, canvas, position)
+    problems = [clean_polygon(text.polygon_V2).problem for text in record.texts]
     ignored = [text.dont_care for text in record.texts]
-    rendered = render_planes(
-        polygons, ignored, (padded[0], padded[1]), targets, [polygon.problem for polygon in cleaned]
-    )
+    rendered = render_planes(polygons, ignored, (padded[0], padded[1]), targets, problems)
     return RenderedPlanes(
         type(rendered.maps)(*(plane[:height, :width] for plane in _planes(rendered))), rendered.statuses
     )
+
+
+def placed_polygons(record: SourceRecord, canvas: tuple[int, ...], position: str) -> list[Points]:
+    """Return a page's polygons, cleaned, on a canvas (height, width) of any size."""
+    geometry = canvas_of(canvas, position)
+    matrix_23 = place(image_size(record.image.read_bytes(), name=record.key), geometry).to_canvas_23
+    return [move(clean_polygon(text.polygon_V2).polygon_V2, matrix_23) for text in record.texts]
+
+
+def other_texts(
+    polygons: Sequence[Points],
+    statuses: Sequence[str],
+    true_HW: NDArray[np.bool_],
+    found_HW: NDArray[np.bool_],
+) -> str | None:
+    """Tell whether a probability map shows other texts than the labels have; None where it does not.
+
+    Args:
+        polygons: of the labels, on the canvas.
+        statuses: of each, as the renderer told.
+        true_HW: the exact probability map.
+        found_HW: the one in question.
+    """
+    looked_at = missing = 0
+    beside_HW = np.ones(found_HW.shape, np.uint8)
+    for polygon_V2, status in zip(polygons, statuses, strict=True):
+        inside_HW = np.zeros(found_HW.shape, np.uint8)
+        points = np.rint(polygon_V2).astype(np.int32)
+        cv2.fillPoly(inside_HW, [points], 1)
+        beside_HW[inside_HW > 0] = 0
+        true_N = found_HW[(inside_HW > 0) & true_HW]
+        if status == "care" and len(true_N) >= LEAST_PIXELS and _height(polygon_V2) >= LEGIBLE:
+            looked_at += 1
+            missing += bool(true_N.mean() < COVERED)
+    # A renderer may draw a pixel further out than the edge.
+    stray = np.count_nonzero(found_HW & (cv2.erode(beside_HW, np.ones((5, 5), np.uint8)) > 0))
+    share = stray / max(np.count_nonzero(found_HW), 1)
+    told = [f"{missing} of {looked_at} are not in the map"] if missing else []
+    told += [f"{share:.0%} of the map lies where none is"] if share > STRAY and stray >= LEAST_PIXELS else []
+    return f"other texts: {', '.join(told)}" if told else None
+
+
+def _height(polygon_V2: Points) -> float:
+    return float(min(cv2.minAreaRect(polygon_V2.astype(np.float32))[1]))
 
 
 def canvas_of(shape: tuple[int, ...], position: str = "top_left") -> GeometrySpec:

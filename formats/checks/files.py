@@ -166,8 +166,8 @@ def check_manifests(
         if count > 1:
             yield Problem("inconsistent", SET_MANIFEST, key, "every key once", f"in {count} shards")
     quarantined = [row for shard in shards.values() for row in shard.quarantined]
-    listed = set(manifest.quarantined)
-    for row in (row for row in quarantined if row not in listed):
+    listed = {(row.split, row.key, row.reason) for row in manifest.quarantined}
+    for row in (row for row in quarantined if (row.split, row.key, row.reason) not in listed):
         yield Problem("inconsistent", SET_MANIFEST, row.key, "every quarantined sample", "not listed")
     if not quarantined and source_part(shards.values()) != manifest.parts["source"]:
         expected = f"part source {manifest.parts['source'][:27]}..."

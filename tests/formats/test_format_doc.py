@@ -45,7 +45,16 @@ def words_in(heading: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "name",
-    ["SetManifest", "ShardEntry", "FileRecord", "Quarantined", "ShardManifest", "SampleTable", "MemberIndex"],
+    [
+        "SetManifest",
+        "ShardEntry",
+        "FileRecord",
+        "Quarantined",
+        "Unusable",
+        "ShardManifest",
+        "SampleTable",
+        "MemberIndex",
+    ],
 )
 def test_fields_of_records(name: str) -> None:
     expected = set(getattr(manifest, name).model_fields) | ({"checksum"} if name in SEALED else set())

@@ -15,6 +15,7 @@ from built_set import invoke
 from made_pages import made_config, made_page, made_pages
 from PIL import Image
 
+from formats.checks.sets import verify_set
 from formats.errors import TextshardsError, UsageError
 from formats.settings import validate_settings
 from formats.shards import ShardSet
@@ -178,6 +179,24 @@ def test_an_unusable_page_is_quarantined_by_name(tmp_path: Path, pages: Path) ->
     told = summary(BuildReport(report.folder, report.manifest, report.shards[:1], 1, 1, 1, 2.0))
     assert ") in 1 shard\n" in told
     assert "1 shard, 1 sample in 2.0 s (0.5/s); 0 stood already; 1 old file removed" in told
+
+
+def test_lines_that_move_in_the_labels_change_no_byte_of_a_shard(tmp_path: Path, pages: Path) -> None:
+    names = [f"train/page_{number}.jpg" for number in range(3)]
+    (pages / names[1]).write_bytes((pages / names[1]).read_bytes()[:-40])  # its header is whole
+    labels = "".join(f"{name}\t[]\n" for name in names)
+    (pages / "Label.txt").write_text(labels)
+    source = {"format": "paddle", "root": str(pages), "splits": {"train": "Label.txt"}}
+    bear = {"workers": 1, "max_quarantined": 0.5}
+    run(tmp_path / "a", pages, source=source, runtime=bear)
+    (pages / "Label.txt").write_text("\n\n\n" + labels)
+    moved = run(tmp_path / "a", pages, source=source, runtime=bear)
+    assert moved.made == 0
+    run(tmp_path / "b", pages, source=source, runtime=bear)
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+    rows = [json.loads(line) for line in (tmp_path / "a/quarantine.jsonl").read_text().splitlines()]
+    assert [(row["key"], row["where"]) for row in rows] == [(names[1], "Label.txt:5")]
+    assert verify_set(tmp_path / "a", deep=True).problems == ()
 
 
 def test_texts_beside_their_page_are_told(tmp_path: Path, pages: Path) -> None:

@@ -26,6 +26,8 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
         "image_path": ("full", ()),
         "max_pixels": (10**7, ()),
         "dont_care": (["word 0"], ("source",)),
+        # Read by format coco alone: tests/pipeline/sources/test_coco.py.
+        "categories": (["text"], ()),
         "hold_out": (0.5, ("source",)),
     },
     "geometry": {

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from made_pages import made_page
@@ -94,6 +97,52 @@ def test_each_fault_is_named(
     assert found.usable == (verdict == "near")
 
 
+WHOLE = (192, 256)
+"""A canvas on which texts are high enough for every renderer to draw them."""
+
+
+def drawn(record: SourceRecord, texts: list[int], move: tuple[int, int] = (0, 0)) -> np.ndarray:
+    """Return a probability map as is usual, somewhat too large, of some of a page's texts."""
+    prob_HW = np.zeros(WHOLE, np.uint8)
+    maps = npz_maps.exact_maps(record, WHOLE, TARGETS, "top_left").maps
+    for polygon_V2 in [npz_maps.placed_polygons(record, WHOLE, "top_left")[text] for text in texts]:
+        left, top = polygon_V2.min(axis=0).astype(int)
+        right, bottom = polygon_V2.max(axis=0).astype(int) + 1
+        part = cv2.dilate(maps.prob_HW[top:bottom, left:right], np.ones((3, 3), np.uint8))
+        prob_HW[top + move[0] : bottom + move[0], left + move[1] : right + move[1]] |= part
+    return prob_HW.astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("texts", "move", "verdict"),
+    [
+        ([0, 1], (0, 0), "near"),
+        ([0], (0, 0), "other texts: 1 of 2 are not in the map"),
+        ([1], (0, 0), "other texts: 1 of 2 are not in the map"),
+    ],
+)
+def test_maps_of_older_labels_are_told(
+    tmp_path: Path, record: SourceRecord, texts: list[int], move: tuple[int, int], verdict: str
+) -> None:
+    prob = drawn(record, texts, move)
+    found = npz_maps.compare(record, npz_maps.Pair(prob, np.zeros_like(prob)), TARGETS)
+    assert (found.verdict, found.usable) == (verdict, verdict == "near")
+
+
+def test_texts_that_the_labels_do_not_have_are_told(record: SourceRecord) -> None:
+    prob = drawn(record, [0, 1])
+    prob[-40:-20, 20:80] = 1
+    found = npz_maps.compare(record, npz_maps.Pair(prob, np.zeros_like(prob)), TARGETS)
+    assert re.fullmatch(r"other texts: [0-9]+% of the map lies where none is", found.verdict)
+    assert not found.usable
+
+
+def test_a_text_that_was_moved_is_told(record: SourceRecord) -> None:
+    prob = np.maximum(drawn(record, [1]), drawn(record, [0], (110, 20)))
+    found = npz_maps.compare(record, npz_maps.Pair(prob, np.zeros_like(prob)), TARGETS)
+    assert found.verdict.startswith("other texts: 1 of 2 are not in the map, ")
+
+
 def test_holes_that_are_no_numbers_are_counted(tmp_path: Path, record: SourceRecord) -> None:
     def with_holes(map_HW: np.ndarray) -> np.ndarray:
         holed = map_HW.copy()
@@ -156,3 +205,21 @@ def test_the_command_tells_every_page_and_the_orphans(tmp_path: Path) -> None:
     assert report["orphans"] == ["ghost.npz"]
     assert json.loads((tmp_path / "report" / "report.json").read_text()) == report
     assert (tmp_path / "report" / "worst.png").stat().st_size > 500
+
+
+def test_the_build_that_is_proposed_builds(tmp_path: Path) -> None:
+    labels = write_labels(tmp_path / "old maps", ["a.jpg"])
+    (tmp_path / "maps").mkdir()
+    command = [sys.executable, ROOT / "scripts" / "import_npz", labels.parent / "images", "--labels", labels]
+    done = subprocess.run(
+        [*command, "--maps", tmp_path / "maps"], capture_output=True, text=True, check=False
+    )
+    (proposed,) = (line for line in done.stdout.splitlines() if "pipeline.build" in line)
+    words = shlex.split(
+        proposed.replace("sets/mine", str(tmp_path / "set")).replace("configs/", f"{ROOT}/configs/")
+    )
+    built = subprocess.run(
+        [sys.executable, *words[1:], "--workers", "1"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert built.returncode == 0, built.stderr
+    assert "1 sample" in built.stdout
