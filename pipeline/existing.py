@@ -41,17 +41,17 @@ def make_folder(folder: Place) -> None:
     """
     if isinstance(folder, RemotePath):
         return
-    shards = folder / SHARD_FOLDER
     ours = any((folder / name).exists() for name in (folder_lock.LOCK, SET_MANIFEST))
     with writing(folder):
-        if not ours and shards.is_dir() and any(shards.iterdir()):
+        others = [] if ours or not folder.is_dir() else sorted(path.name for path in folder.iterdir())
+        if others:
             raise UsageError(
                 f"output folder {folder}",
                 expected="an empty folder, or one that holds a set",
-                found=f"files in {SHARD_FOLDER}/ that no build has written",
-                next_step="name another --out",
+                found=f"{', '.join(others[:4])}{', ...' * (len(others) > 4)} that no build has written",
+                next_step=f"name another --out, for example {folder / 'set'}",
             )
-        shards.mkdir(parents=True, exist_ok=True)
+        (folder / SHARD_FOLDER).mkdir(parents=True, exist_ok=True)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ A shard's name ends in the fingerprint of its inputs: a shard of that name that 
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,12 +22,14 @@ from typing import Any
 
 import numpy as np
 
+from formats.errors import UsageError
 from formats.fingerprint import Fingerprint, digest_pairs
 from formats.manifest import Quarantined, SetSettings, shard_inputs, variant_inputs
 from pipeline.collector import collector_paused
 from pipeline.sources.record import Annotations, Rejected, SourceRecord
 
 NAME_DIGITS = 12
+_VARIANT = re.compile(r"(.+)#v[1-9][0-9]*")
 _FLOAT64 = np.dtype("<f8")
 _LENGTH, _SIZE, _TEXT = struct.Struct("<Q"), struct.Struct("<QQ"), struct.Struct("<I?")
 
@@ -88,7 +91,12 @@ def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: Set
         annotations: what the source holds.
         hashes: SHA-256 of each record's image, by key.
         settings: what decides the stored bytes.
+
+    Raises:
+        UsageError: a page is called as a variant of another would be.
     """
+    if settings.variants.count:
+        _check_names(annotations)
     samples = [
         PlannedSample(record, hashes[record.key], source_digest(record, hashes[record.key]))
         for record in sorted(annotations.records, key=lambda record: (record.split, record.key))
@@ -104,6 +112,18 @@ def make_plan(annotations: Annotations, hashes: Mapping[str, str], settings: Set
             shards += [_shard(parts, split, prefix, bucket, distorted) for prefix, bucket in buckets.items()]
     shards.sort(key=lambda shard: shard.name)
     return Plan(settings, Fingerprint(parts), tuple(shards), annotations.rejected)
+
+
+def _check_names(annotations: Annotations) -> None:
+    keys = {record.key for record in annotations.records}
+    for key in keys:
+        if (found := _VARIANT.fullmatch(key)) and found[1] in keys:
+            raise UsageError(
+                f"image {key!r}",
+                expected="a name that no variant has",
+                found=f"that of a variant of {found[1]!r}",
+                next_step="call it otherwise, or build without variants (variants.count=0)",
+            )
 
 
 def _shard(

@@ -8,6 +8,7 @@ import socket
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from formats.errors import UsageError
@@ -38,6 +39,7 @@ def provenance(config: BuildConfig, command: list[str], work: Work, folder: Plac
         "build": kept or _pace(config, work),
         "versions": {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}},
         "command": [redacted(word) for word in command],
+        "cwd": str(Path.cwd()),
         "host": socket.gethostname(),
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "config": _resolved(config),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import click
@@ -83,11 +84,13 @@ def _keys(keys: Sequence[str], what: str) -> Iterable[str]:
 
 def _command(folder: Place) -> str:
     """Return the command that builds a set, with the configuration file and the words it was built with."""
-    words = (read_provenance(folder) or {}).get("command")
+    recorded = read_provenance(folder) or {}
+    words = recorded.get("command")
     config, overrides = "FILE", []
     if isinstance(words, list) and all(isinstance(word, str) for word in words):
         given = _parsed(words[1:])
-        config = str(given.get("config_path") or config)
+        # Who checks may stand in another folder than who built.
+        config = str(Path(str(recorded.get("cwd", ""))) / (given.get("config_path") or config))
         overrides = list(given.get("overrides") or ())
     return shlex.join(
         ["python", "-m", "pipeline.build", "--config", config, "--out", str(folder), *overrides]

@@ -21,8 +21,11 @@ from made_pages import made_page
 
 from formats.checks.verified import VERIFIED, Verification
 from formats.errors import UsageError
+from formats.settings import load_settings
 from formats.shards import ShardSet
 from formats.verify import main as verify
+from pipeline.assemble import build
+from pipeline.config import BuildConfig
 from pipeline.examine import examine, find_sets
 from pipeline.existing import locked
 from pipeline.health import main
@@ -204,6 +207,20 @@ def test_a_relative_source_is_found_from_any_folder(tmp_path: Path, monkeypatch:
     made.build("source.root=pages")
     monkeypatch.chdir("/")
     assert examine(made.folder).verdict == "valid"
+
+
+def test_the_command_names_a_configuration_that_is_found_from_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = built_set(tmp_path)
+    made.add_pages(6)
+    monkeypatch.chdir(made.config.parent)
+    command = ["pipeline.build", "--config", made.config.name, "--out", str(made.folder)]
+    build(load_settings(BuildConfig, made.config), made.folder, command=command)
+    made.add_pages(7)
+    monkeypatch.chdir("/")
+    words = shlex.split(examine(made.folder).validity.command)
+    assert words[words.index("--config") + 1] == str(made.config)
 
 
 def test_quarantined_samples_are_counted_by_reason(tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ import struct
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.errors import UsageError
 from formats.manifest import SetSettings
-from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec
+from formats.spec import EncodingSpec, GeometrySpec, LayoutSpec, TargetsSpec, VariantsSpec
 from pipeline.plan import Plan, make_plan, source_digest
 from pipeline.sources.record import Annotations, SourceRecord, SourceText
 
@@ -81,6 +83,14 @@ def test_an_image_byte_changes_every_shard_it_is_in() -> None:
     plain, changed = plan([record(key) for key in keys]), plan([record(key) for key in keys], images="1")
     assert plain.fingerprint.differing(changed.fingerprint) == ("source",)
     assert not {shard.name for shard in plain.shards} & {shard.name for shard in changed.shards}
+
+
+def test_a_page_called_as_a_variant_of_another_is_refused_where_there_are_variants() -> None:
+    records = [record("x.jpg"), record("x.jpg#v1"), record("y.jpg#v1")]
+    assert plan(records).samples == 3
+    with pytest.raises(UsageError, match=r"'x\.jpg#v1'"):
+        plan(records, variants=VariantsSpec(count=1))
+    assert plan(records[::2], variants=VariantsSpec(count=1)).samples == 2
 
 
 def test_splits_have_shards_of_their_own() -> None:

@@ -154,6 +154,10 @@ def test_what_is_no_set_is_left_alone(tmp_path: Path, pages: Path) -> None:
     with pytest.raises(UsageError, match="no build has written"):
         run(tmp_path / "mine", pages)
     assert [path.name for path in (tmp_path / "mine").rglob("*")] == ["shards", "photos.tar"]
+    before = {path: path.read_bytes() for path in pages.rglob("*") if path.is_file()}
+    with pytest.raises(UsageError, match=r"train, train_list\.txt.* that no build has written"):
+        run(pages, pages)
+    assert {path: path.read_bytes() for path in pages.rglob("*") if path.is_file()} == before
 
 
 @pytest.mark.parametrize("version", [2, None])
