@@ -11,6 +11,7 @@ import click
 from formats.commands import PLACE, run_command, tell_error
 from formats.errors import SetError, StorageError, UsageError
 from formats.places import Place
+from formats.wording import counted
 
 PAGES = 12
 """On a sheet, where `--count` does not say."""
@@ -111,6 +112,7 @@ def _draw(
     if out.suffix.lower() != ".png":
         raise UsageError(f"--out {out}", expected="a file name that ends in .png")
     opened = ShardSet(folder, [split] if split else None, variants=variants or key is not None)
+    shown = ""
     if key is not None and variants:
         numbers = variants_of(opened, number_of(opened, key))
         picture = sheet_of(opened, numbers, columns=min(len(numbers), 4))
@@ -119,8 +121,10 @@ def _draw(
     else:
         numbers = choose(len(opened), *choice)
         picture = sheet_of(opened, numbers, columns=max(1, round((1.5 * len(numbers)) ** 0.5)))
+        shown = f", {len(numbers)} of {counted(len(opened), 'sample')} (--count N for more)"
+        shown *= len(numbers) < len(opened)
     save_png(out, picture)
-    click.echo(f"{out}: {picture.shape[1]} x {picture.shape[0]} pixels")
+    click.echo(f"{out}: {picture.shape[1]} x {picture.shape[0]} pixels{shown}")
     return 0
 
 

@@ -58,6 +58,7 @@ class Started:
                 *([f"  not read  {_some(self.unread)}"] if self.unread else []),
                 *[f"  undecided {told}: name them by hand" for told in self.undecided],
                 *_categories(self.chosen.settings.categories),
+                *_other_sizes(self.measured),
                 f"  canvas    {canvas[0]} x {canvas[1]} (height x width): "
                 f"{self.measured.lost(canvas):.1%} of the texts are too small for it",
                 f"  written   {self.config}",
@@ -88,6 +89,14 @@ def _left_out(images: tuple[PurePosixPath, ...]) -> str:
         f"{counted(len(images), 'image')} below it that belong to none of these: "
         f"{', '.join(map(str, named[:_NAMED]))}{more}"
     )
+
+
+def _other_sizes(measured: Survey) -> list[str]:
+    keys = measured.other_sizes
+    if not keys:
+        return []
+    told = f"of another size than their labels state, and of no use to a build, first {keys[0]}"
+    return [f"  sizes     {len(keys)} of the {measured.pages} pages looked at are {told}"]
 
 
 def _some(paths: tuple[PurePosixPath, ...]) -> str:

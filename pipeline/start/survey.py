@@ -38,12 +38,14 @@ class Survey:
         sizes_N2: (pages, 2) int64 height, width in source pixels.
         texts: for each page the shorter sides of its texts that are to be learnt, source pixels.
         transcriptions: how often each short transcription stands in the labels.
+        other_sizes: keys of pages of another size than their labels state, which a build refuses.
     """
 
     pages: int
     sizes_N2: NDArray[np.int64]
     texts: tuple[NDArray[np.float64], ...]
     transcriptions: Counter[str]
+    other_sizes: tuple[str, ...] = ()
 
     def lost(self, canvas: tuple[int, int], min_size: float = MIN_SIZE) -> float:
         """Return the share of texts that fall below the minimum size on a canvas (height, width)."""
@@ -79,15 +81,17 @@ def survey(records: Sequence[SourceRecord]) -> Survey:
     Pages whose header cannot be read, and texts that cannot be measured, are left to the build to name.
     """
     step = max(1, len(records) // _PAGES)
-    sizes, texts, transcriptions = [], [], Counter[str]()
+    sizes, texts, transcriptions, other_sizes = [], [], Counter[str](), list[str]()
     for record in records[::step][:_PAGES]:
         size = _size(record)
         if size is None:
             continue
         sizes.append(size)
+        other_sizes += [record.key] * (record.stated_size not in (None, size))
         texts.append(np.array([side for text in record.texts if (side := _side(text)) is not None]))
         transcriptions.update(text.text for text in record.texts if text.text and len(text.text) <= 3)
-    return Survey(len(sizes), np.array(sizes, np.int64).reshape(-1, 2), tuple(texts), transcriptions)
+    sizes_N2 = np.array(sizes, np.int64).reshape(-1, 2)
+    return Survey(len(sizes), sizes_N2, tuple(texts), transcriptions, tuple(other_sizes))
 
 
 def _size(record: SourceRecord) -> tuple[int, int] | None:

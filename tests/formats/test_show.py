@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,10 @@ def test_pictures(fresh: Callable[..., MadeSet], tmp_path: Path, container: str)
         result = run(folder, *words, "--out", out)
         assert result.return_value == 0
         picture = np.asarray(Image.open(out))
-        assert f"{out}: {picture.shape[1]} x {picture.shape[0]} pixels\n" == result.stdout
+        some = re.sub(r"^.* pixels", "", result.stdout)
+        assert f"{out}: {picture.shape[1]} x {picture.shape[0]} pixels{some}" == result.stdout
+        drawn = int(words[words.index("--count") + 1]) if "--count" in words else 0
+        assert some == (f", {drawn} of 6 samples (--count N for more)\n" if drawn else "\n")
         assert min(picture.shape[:2]) > 300
         assert np.ptp(picture, axis=2).max() > 50
 

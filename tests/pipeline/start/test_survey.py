@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -52,3 +53,14 @@ def test_pages_are_measured_without_decoding_and_unreadable_ones_left_out(tmp_pa
     assert found.sizes_N2.tolist() == [[96, 128]] * 3
     assert [sorted(sides.tolist()) for sides in found.texts] == [[4.0, 20.0, 20.0]] * 3
     assert found.transcriptions["###"] == 3
+
+
+def test_pages_of_another_size_than_stated_are_told(tmp_path: Path) -> None:
+    made_pages(tmp_path, 3)
+    settings = SourceSettings(format="icdar", root=tmp_path, splits={"train": "train_list.txt"})
+    sizes = [None, (96, 128), (128, 96)]
+    records = [
+        replace(record, stated_size=size)
+        for record, size in zip(read_annotations(settings).records, sizes, strict=True)
+    ]
+    assert survey(records).other_sizes == ("train/page_2.jpg",)
