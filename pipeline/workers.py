@@ -46,7 +46,7 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare_worker)
     try:
-        with _deaf_children():
+        with deaf_children():
             futures = [pool.submit(work, job) for job in jobs]
         for future in as_completed(futures):
             yield future.result()
@@ -64,7 +64,7 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
+def deaf_children() -> Iterator[None]:
     """Start processes that do not hear Ctrl-C, from their first instant: it is the parent's to answer.
 
     They inherit the mask; what comes meanwhile is answered here when the block ends.
