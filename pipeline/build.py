@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from formats.commands import PLACE, run_command
+from formats.commands import PLACE, heed_sigterm, run_command
 from formats.completion import settings_of
 from formats.errors import UsageError
 from formats.places import Place
@@ -108,6 +108,7 @@ def main(
 
 def program() -> NoReturn:
     """Run the command as a program; see `formats.commands.run_command`."""
+    heed_sigterm()
     run_command(main)
 
 

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +24,8 @@ from formats.errors import TextshardsError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+SIGNAL_S = 0.5
+"""Seconds within which a signal to all processes of a job comes to each of them."""
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -51,6 +54,8 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool:
+        # A SIGTERM to all processes of a job may come to workers first: then it ends this one here.
+        time.sleep(SIGNAL_S)
         raise TextshardsError(
             "a worker process died",
             expected="workers that live until the build ends",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -28,7 +30,7 @@ from pipeline.build import main as build_command
 from pipeline.clean import main as clean
 from pipeline.config import BuildConfig
 from pipeline.health import main as health
-from pipeline.shard_job import scratch_of
+from pipeline.scratch import scratch_of
 
 
 def build_into(made: BuiltSet, place: RemotePath, *words: str) -> BuildReport:
@@ -225,6 +227,66 @@ def test_a_build_that_fails_leaves_no_scratch_and_names_it(
     assert f"error: cannot write in {scratch}, where shards are made" in done.stderr
     assert "set TMPDIR to another folder" in done.stderr
     assert list(scratch.iterdir()) == []
+
+
+def stopped(storage: str, made: BuiltSet, scratch: Path, number: int, *, group: bool) -> tuple[int, str]:
+    """Build with two workers, and send a signal while shards are made; return the exit code and stderr."""
+    words = ["--config", str(made.config), "--out", f"{storage}/set", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.build", *words],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(scratch.glob("textshards-*/textshards-*/shards/*")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    (os.killpg if group else os.kill)(process.pid, number)
+    said = process.communicate(timeout=60)[1]
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_sigterm_stops_a_build_and_leaves_no_scratch(
+    storage: str, proxied: FaultProxy, tmp_path: Path, group: bool
+) -> None:
+    made, scratch = built_set(tmp_path, count=30), tmp_path / "scratch"
+    scratch.mkdir()
+    proxied.latency_s = 0.2
+    code, said = stopped(storage, made, scratch, signal.SIGTERM, group=group)
+    assert code == 143 and "Traceback" not in said
+    assert said.splitlines()[-1] == "stopped" and "made so far: they stay" in said
+    assert list(scratch.iterdir()) == []
+
+
+def test_scratch_of_a_killed_build_is_removed_by_the_next(
+    storage: str, proxied: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, scratch = built_set(tmp_path, count=30), tmp_path / "scratch"
+    scratch.mkdir()
+    proxied.latency_s = 0.2
+    code, _ = stopped(storage, made, scratch, signal.SIGKILL, group=False)
+    assert code == -signal.SIGKILL
+    (left,) = scratch.iterdir()
+    (scratch / "textshards-other").mkdir()  # whose, nobody can tell
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with scratch_of(RemotePath(storage)) as one, scratch_of(RemotePath(storage)) as other:
+        assert one is not None and other is not None
+        assert {path.name for path in scratch.iterdir()} == {one.name, other.name, "textshards-other"}
+    assert not left.exists()
+
+
+def test_a_folder_for_temporary_files_that_is_not_there_is_refused_by_name(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = built_set(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=f"TMPDIR={tmp_path}/none") as caught:
+        build_into(made, RemotePath(storage) / "set")
+    assert caught.value.found == "no such folder"
+    made.build()  # a set on a disk needs none
 
 
 def test_scratch_goes_where_a_worker_was_stopped(storage: str, tmp_path: Path) -> None:
