@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 from formats.checks.problems import Problem
 from formats.codecs import member_names
 from formats.commands import Progress
-from formats.errors import SetError
+from formats.errors import DamageError, SetError
 from formats.fingerprint import sha256
 from formats.manifest import (
     QUARANTINE,
@@ -56,6 +56,9 @@ def load_shards(folder: Place, manifest: SetManifest) -> LoadedShards:
             data = read()
         except OSError as error:
             loaded.problems.append(_unreadable(entry.manifest, error))
+            continue
+        except DamageError as error:
+            loaded.problems.append(Problem("damaged", path, None, error.expected, error.found))
             continue
         except SetError as error:
             loaded.problems.append(Problem("inconsistent", SET_MANIFEST, None, error.expected, error.thing))
@@ -113,6 +116,8 @@ def _check(folder: Place, record: FileRecord, *, hashed: bool = True) -> Problem
         return _differs(record, size, hash_file(path))
     except OSError as error:
         return _unreadable(record, error)
+    except DamageError as error:
+        return Problem("damaged", record.path, None, error.expected, error.found)
     except SetError as error:
         return Problem("inconsistent", record.path, None, error.expected, error.thing)
 

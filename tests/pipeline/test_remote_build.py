@@ -16,7 +16,7 @@ from built_set import BuiltSet, built_set, invoke
 from fault_proxy import FaultProxy
 
 from formats.diff import main as diff
-from formats.errors import AccessError, StorageError, UsageError
+from formats.errors import AccessError, DamageError, StorageError, UsageError
 from formats.manifest import SET_MANIFEST, named_manifest
 from formats.manifest_files import read_set_manifest
 from formats.places import name_below
@@ -80,6 +80,27 @@ def test_a_second_build_makes_nothing_and_a_change_one_shard(storage: str, tmp_p
     assert named_manifest(first.manifest) in removed
     assert not (place / named_manifest(first.manifest)).is_file()
     assert invoke(verify, place, "--deep").return_value == 0
+
+
+def test_a_manifest_that_never_comes_as_it_was_written_is_damage(
+    storage: str, proxied: FaultProxy, tmp_path: Path
+) -> None:
+    """S3's clients compare an object with the checksum it was written with, where the server gives that."""
+    made, place = built_set(tmp_path), RemotePath(storage) / "set"
+    build_into(made, place)
+    read = RemotePath.read_bytes
+
+    def spoilt(path: RemotePath) -> bytes:
+        if path.name == SET_MANIFEST:
+            raise DamageError(f"reading {path}", expected="its bytes", found="others, in each of 3 attempts")
+        return read(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RemotePath, "read_bytes", spoilt)
+        told = invoke(verify, place)
+        assert told.return_value == 1 and "damaged: " in told.stdout and "manifest.json" in told.stdout
+        assert build_into(made, place).made == 0
+    assert invoke(verify, place).return_value == 0
 
 
 def test_what_no_version_of_a_set_in_storage_names_is_for_clean_to_remove(
