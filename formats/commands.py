@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -17,7 +19,7 @@ from formats.disk import disk_error
 from formats.errors import TextshardsError
 from formats.places import Place, place
 
-INTERRUPTED = 130
+INTERRUPTED, TERMINATED = 130, 143
 
 
 class PlaceType(click.ParamType[Place]):
@@ -31,6 +33,23 @@ class PlaceType(click.ParamType[Place]):
 
 
 PLACE = PlaceType()
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, answered as Ctrl-C is."""
+
+
+def heed_sigterm() -> None:
+    """Have SIGTERM end this process as Ctrl-C does, with what is to be removed removed; once is enough.
+
+    Those that follow are ignored, so that they do not break off the removing.
+    """
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)
+        raise Terminated
+
+    signal.signal(signal.SIGTERM, end)
 
 
 def run_command(command: click.Command, name: str | None = None) -> NoReturn:
@@ -54,9 +73,10 @@ def run_command(command: click.Command, name: str | None = None) -> NoReturn:
     except TextshardsError as error:
         tell_error(error)
         code = error.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as error:
         click.echo("stopped", err=True)
-        code = INTERRUPTED
+        terminated = any(isinstance(each, Terminated) for each in (error, error.__cause__))
+        code = TERMINATED if terminated else INTERRUPTED
     except BrokenPipeError:
         # The interpreter would flush once more at its end, and complain; 1 is what click itself ends with.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,35 @@ def writing(place: Place) -> Iterator[None]:
         yield
     except OSError as error:
         raise disk_error(error, place if isinstance(place, Path) else None) from None
+
+
+def temporary_folder() -> Path:
+    """Return where temporary files go: what the environment names, or else the system's folder.
+
+    Raises:
+        UsageError: the environment names a folder that cannot be used. Python would take another without a
+            word, and fill a disk that nobody meant.
+    """
+    for name in ("TMPDIR", "TEMP", "TMP"):  # as Python's tempfile asks them
+        named = os.environ.get(name)
+        if named:
+            _check_temporary(name, Path(named))
+            break
+    return Path(tempfile.gettempdir())
+
+
+def _check_temporary(name: str, folder: Path) -> None:
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return
+    found = (
+        "no such folder" if not folder.exists() else "no folder" if not folder.is_dir() else "not writable"
+    )
+    raise UsageError(
+        f"{name}={folder}",
+        expected="a folder that can be written, for temporary files",
+        found=found,
+        next_step=f"make that folder, or set {name} to another",
+    )
 
 
 def disk_error(error: OSError, place: Path | None = None) -> TextshardsError:

@@ -143,6 +143,13 @@ def read_set_manifest(folder: Place, name: str = SET_MANIFEST) -> SetManifest:
 
 
 def _no_set(folder: Place, name: str, error: OSError) -> NoSetError:
+    if isinstance(error, PermissionError):
+        return NoSetError(
+            str(folder / name),
+            expected="a set's manifest that you may read",
+            found=error.strerror or str(error),
+            next_step="mend its permissions, or those of the folders above it",
+        )
     partial = (folder / SHARD_FOLDER).is_dir()
     # Of folders only: a listing of a bucket may be long.
     listed = [] if isinstance(folder, RemotePath) else folder.glob(f"*/{SET_MANIFEST}")

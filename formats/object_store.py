@@ -8,6 +8,7 @@ affair (environment, profiles, instance roles): nothing here reads, keeps or sho
 from __future__ import annotations
 
 import errno
+import math
 import os
 import random
 import threading
@@ -15,7 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from formats.errors import AccessError, StorageError, TextshardsError, UsageError
+from formats.errors import AccessError, DamageError, StorageError, TextshardsError, UsageError
 from formats.redaction import redacted
 
 ATTEMPTS = "TEXTSHARDS_STORAGE_ATTEMPTS"
@@ -47,6 +48,8 @@ _KEYLESS = {
 _STATUS_TELLING = ("gcsfs", "google", "azure", "adlfs")
 _FAULTY = ("aiohttp", "botocore", "aiobotocore", "asyncio", "fsspec", "google", "gcsfs", "azure", "urllib3")
 
+_OTHER_BYTES = "FlexibleChecksumError"
+"""What S3's clients raise where a body is not what the answer's checksum says."""
 _PAST_END = ("InvalidRange", "416")
 
 Answer = TypeVar("Answer")
@@ -59,20 +62,33 @@ class PastEndError(StorageError):
 
 
 def attempts() -> int:
-    """Return how often a request is tried: 7 times, or what the environment says."""
-    return max(1, int(_number(ATTEMPTS, 7)))
+    """Return how often a request is tried: 7 times, or what the environment says.
+
+    Raises:
+        UsageError: that is no number of at least 1.
+    """
+    return int(_number(ATTEMPTS, 7, "a number of at least 1", lambda number: number >= 1))
 
 
 def timeout_s() -> float:
-    """Return for how many seconds a server may say nothing: 30, or what the environment says."""
-    return max(0.05, _number(TIMEOUT, 30.0))
+    """Return for how many seconds a server may say nothing: 30, or what the environment says.
+
+    Raises:
+        UsageError: that is no number above 0.
+    """
+    return _number(TIMEOUT, 30.0, "a number of seconds above 0", lambda number: number > 0)
 
 
-def _number(name: str, default: float) -> float:
+def _number(name: str, default: float, expected: str, fits: Callable[[float], bool]) -> float:
     try:
-        return float(os.environ.get(name, default))
+        number = float(os.environ.get(name, default))
     except ValueError:
-        raise UsageError(name, expected="a number", found=os.environ[name]) from None
+        number = math.nan
+    if not (math.isfinite(number) and fits(number)):
+        raise UsageError(
+            name, expected=expected, found=os.environ[name], next_step=f"set it so, or leave {name} out"
+        )
+    return number
 
 
 def file_system(scheme: str) -> Any:
@@ -129,6 +145,7 @@ def request(what: str, url: str, call: Callable[[Any, float], Answer], size: int
         FileNotFoundError: there is no such object; not tried again.
         PastEndError: the object ends before the range that was asked for; not tried again.
         AccessError: keys that do not open it, or no such bucket; not tried again.
+        DamageError: what came was not what the storage's checksum says, until the last attempt.
         StorageError: the storage answered with a fault, or not at all, until the last attempt.
     """
     scheme = url.partition("://")[0]
@@ -214,8 +231,15 @@ def _no_bucket(url: str) -> AccessError:
     )
 
 
-def _gave_up(error: Exception, what: str, url: str, tries: int, seconds: float) -> StorageError:
+def _gave_up(error: Exception, what: str, url: str, tries: int, seconds: float) -> TextshardsError:
     code, kind = code_of(error), type(error).__name__
+    if kind == _OTHER_BYTES:
+        return DamageError(
+            f"{what} {redacted(url)}",
+            expected="the bytes that the storage's own checksum is of",
+            found=f"others ({_said(error, '')}), in each of {tries} attempts",
+            next_step="damaged in storage or on the way: python -m formats.verify tells, a build mends it",
+        )
     if code in _THROTTLED:
         found = f"the storage asks to slow down ({_said(error, code)})"
     elif isinstance(error, TimeoutError) or "Timeout" in kind:

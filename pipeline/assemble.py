@@ -43,7 +43,8 @@ from pipeline.existing import (
 from pipeline.plan import Plan, make_plan
 from pipeline.provenance import Work, provenance, records
 from pipeline.render import warm_up
-from pipeline.shard_job import Shard, ShardJob, scratch_of, write_shard
+from pipeline.scratch import scratch_of
+from pipeline.shard_job import Shard, ShardJob, write_shard
 from pipeline.sources import read_annotations
 from pipeline.sources.record import Rejected
 from pipeline.stat_cache import StatCache, hash_images

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from formats.commands import PLACE, run_command
+from formats.commands import PLACE, heed_sigterm, run_command, tell_error
 from formats.completion import settings_of
-from formats.errors import UsageError
+from formats.errors import StorageError, UsageError
 from formats.places import Place
+
+if TYPE_CHECKING:
+    from pipeline.config import BuildConfig
 
 
 @click.command("pipeline.build", context_settings={"max_content_width": 100})
@@ -81,7 +84,7 @@ def main(
             "option --json", expected="--check with it", next_step="leave it out, or add --check"
         )
     from pipeline.assemble import build
-    from pipeline.check import check
+    from pipeline.check import stands_whole
     from pipeline.config import load_config
     from pipeline.summary import summary
 
@@ -98,16 +101,32 @@ def main(
             f"option --scheduler {scheduler}", expected="--engine dask with it, or runtime.engine: dask"
         )
     if only_check:
-        validity = check(config, folder, paranoid=paranoid)
-        click.echo(json.dumps(validity.as_json(), indent=1) if as_json else validity.human_text())
-        return 0 if validity.valid else 1
+        return _check(config, folder, paranoid=paranoid, to_json=as_json)
+    whole = None if force else stands_whole(config, folder, paranoid=paranoid)
+    if whole is not None:
+        click.echo(f"{whole.human_text()}\n  made         nothing: every shard stands (read-only folder)")
+        return 0
     report = build(config, folder, paranoid=paranoid, force=force, command=sys.argv)
     click.echo(summary(report))
     return 0
 
 
+def _check(config: BuildConfig, folder: Place, *, paranoid: bool, to_json: bool) -> int:
+    """Tell whether a set is valid; return 0 where it is, 1 where not, 2 where storage does not tell."""
+    from pipeline.check import check, check_whatever
+
+    try:
+        validity = (check_whatever if to_json else check)(config, folder, paranoid=paranoid)
+    except StorageError as error:
+        tell_error(error)
+        return 2
+    click.echo(json.dumps(validity.as_json(), indent=1) if to_json else validity.human_text())
+    return 0 if validity.valid else 1
+
+
 def program() -> NoReturn:
     """Run the command as a program; see `formats.commands.run_command`."""
+    heed_sigterm()
     run_command(main)
 
 

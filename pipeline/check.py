@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +12,9 @@ import click
 
 from formats.diff_text import Compared, as_json, human_text
 from formats.errors import NoSetError, SetError, StaleError
-from formats.fingerprint import sha256
+from formats.fingerprint import Fingerprint, digest_pairs, sha256
 from formats.manifest import (
+    SET_MANIFEST,
     SHARD_FOLDER,
     FileRecord,
     Quarantined,
@@ -23,11 +26,12 @@ from formats.manifest import (
 from formats.manifest_files import read_set_manifest, read_shard_manifest
 from formats.places import Place
 from formats.provenance import build_rate, read_provenance
+from formats.remote_path import RemotePath
 from formats.set_diff import SetDiff, ShardLoader, Side, compare
 from formats.wording import counted
 from pipeline.assemble import plan_set
 from pipeline.config import BuildConfig
-from pipeline.existing import standing_shards
+from pipeline.existing import old_manifest, standing_shards, unlocked
 from pipeline.plan import Plan, PlannedShard
 from pipeline.set_aside import still_unusable
 from pipeline.stat_cache import StatCache
@@ -40,10 +44,12 @@ class Validity:
     Attributes:
         compared: the set as it is (A) against the set as it should be (B).
         broken: names of wanted shards whose files are missing or damaged.
+        why: why there is no set to compare, where there is none; A is then what stands of one.
     """
 
     compared: Compared
     broken: tuple[str, ...]
+    why: str | None = None
 
     @property
     def valid(self) -> bool:
@@ -64,7 +70,10 @@ class Validity:
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as docs/format.md describes a difference, with `broken` besides."""
-        return {**as_json(self.compared), "valid": self.valid, "broken": list(self.broken)}
+        found = as_json(self.compared)
+        if self.why is not None:
+            found["a"]["fingerprint"] = None
+        return {**found, "valid": self.valid, "broken": list(self.broken), "why": self.why}
 
 
 def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity:
@@ -72,18 +81,12 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
 
     Raises:
         StaleError: there is no set in the folder: all of it is to be made.
-        SetError: it is damaged or of another version.
-        UsageError: the source cannot be read.
+        DamageError: its manifest is damaged.
+        UsageError: it is of another version, or may not be read; or the source cannot be read.
     """
-    try:
-        old = read_set_manifest(folder)
-    except NoSetError as error:
-        raise StaleError(
-            error.thing,
-            expected=error.expected,
-            found=error.found,
-            next_step="the same command without --check builds it",
-        ) from None
+    old = old_manifest(folder)
+    if old is None:
+        raise _no_set(folder)
     cache = StatCache(folder, paranoid=paranoid)
     plan = plan_set(config, cache)
     unusable = still_unusable(folder, old, plan)
@@ -110,6 +113,91 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
     standing = standing_shards(folder, old.shards, old, cache)
     broken = tuple(entry.name for entry in old.shards if entry.name not in standing)
     return Validity(compared, broken)
+
+
+def stands_whole(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity | None:
+    """Return what `check` says of a set that cannot be written to and need not be; None of any other.
+
+    A build could not lock such a folder, and has no need to: it would write nothing.
+
+    Raises:
+        TextshardsError: see `check`; or somebody builds into it, by another way than this.
+    """
+    if isinstance(folder, RemotePath) or not folder.is_dir() or os.access(folder, os.W_OK):
+        return None
+    with unlocked(folder):
+        if old_manifest(folder) is None:
+            return None
+        found = check(config, folder, paranoid=paranoid)
+    bad = len(found.compared.b.quarantined)
+    many = bad > config.runtime.max_quarantined * (sum(found.compared.b.splits.values()) + bad)
+    return found if found.valid and not many else None
+
+
+def check_whatever(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity:
+    """Compare a set as `check` does, and where there is none, what stands of one with what there should be.
+
+    Raises:
+        UsageError: see `check`.
+    """
+    try:
+        return check(config, folder, paranoid=paranoid)
+    except SetError as error:
+        why = ": ".join(part for part in (error.thing, error.found) if part)
+    cache = StatCache(folder, paranoid=paranoid)
+    plan = plan_set(config, cache)
+    standing = standing_shards(folder, plan.shards, None, cache)
+    old = _what_stands(plan, [standing[name].entry for name in sorted(standing)])
+    planned = {shard.name: shard for shard in plan.shards}
+    compared = Compared(
+        names=(str(folder), "the configuration and its files"),
+        a=old,
+        b=planned_manifest(plan, old, []),
+        diff=compare(
+            old,
+            planned_manifest(plan, old, []),
+            lambda side, entry: (
+                standing[entry.name].manifest if side == "a" else _planned_shard(planned[entry.name], set())
+            ),
+        ),
+        rate=build_rate(read_provenance(folder)),
+        provenance=(),
+    )
+    return Validity(compared, (), why)
+
+
+def _what_stands(plan: Plan, entries: list[ShardEntry]) -> SetManifest:
+    """Return a manifest of shards that stand without one: of a source that is nobody's."""
+    splits: Counter[str] = Counter()
+    for entry in entries:
+        splits[entry.split] += 0 if entry.variant else entry.samples
+    parts = {**plan.fingerprint.parts, "source": digest_pairs([])}
+    return SetManifest(
+        fingerprint=Fingerprint(parts).whole,
+        parts=parts,
+        settings=plan.settings,
+        splits=dict(splits),
+        shards=entries,
+        quarantined=[],
+    )
+
+
+def _no_set(folder: Place) -> SetError:
+    """Return why there is no manifest to compare."""
+    try:
+        read_set_manifest(folder)
+    except NoSetError as error:
+        return StaleError(
+            error.thing,
+            expected=error.expected,
+            found=error.found,
+            next_step="the same command without --check builds it",
+        )
+    except SetError as error:
+        return error
+    return StaleError(
+        str(folder / SET_MANIFEST), found="it came just now", next_step="run the same command again"
+    )
 
 
 def _compare(old: SetManifest, wanted: SetManifest, load_shard: ShardLoader) -> SetDiff:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from formats.commands import PLACE, run_command
+from formats.errors import UsageError
 from formats.places import Place
 
 
@@ -34,11 +36,22 @@ def main(folder: Place, dry_run: bool) -> None:
         paths = orphans(folder, manifest, load_shards(folder, manifest).manifests)
         size = sum(total_bytes(path) for path in paths)
         for path in paths:
-            click.echo(f"{'would remove' if dry_run else 'removed'} {name_below(path, folder)}")
             if not dry_run:
                 remove(path)
+                _check_gone(path)
+            click.echo(f"{'would remove' if dry_run else 'removed'} {name_below(path, folder)}")
     verb = "to remove" if dry_run else "removed"
     click.echo(f"{len(paths)} {verb}, {size / 1e6:.2f} MB" if paths else "nothing to remove")
+
+
+def _check_gone(path: Place) -> None:
+    if isinstance(path, Path) and (path.exists() or path.is_symlink()):
+        raise UsageError(
+            f"cannot remove {path}",
+            expected="a file or folder that may be removed",
+            found="that it is still there",
+            next_step="mend the permissions of the folder it lies in, then run the same command again",
+        )
 
 
 def program() -> NoReturn:

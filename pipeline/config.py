@@ -27,6 +27,12 @@ class RuntimeSettings(Section):
     scheduler: str | None = Field(
         None, description="with dask: the scheduler's address; null: a cluster made on this machine"
     )
+    without_workers_s: float = Field(
+        300.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="with dask: seconds without any worker after which the build ends",
+    )
     max_quarantined: Unit = Field(
         0.01, description="share of samples that may be unusable; more fails the build"
     )

@@ -10,22 +10,27 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, as_completed
+from concurrent.futures import CancelledError, Executor, Future
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
 from formats.errors import TextshardsError, UsageError
 from formats.places import Place
+from formats.wording import counted
 from pipeline.config import RuntimeSettings
 from pipeline.worker_checks import judge, look_around, marked, run_checked, versions, without_package
-from pipeline.workers import cores, run_jobs
+from pipeline.worker_watch import WorkerWatch
+from pipeline.workers import cores, deaf_children, run_jobs
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
 CONNECT_S = 15
 """Seconds that a scheduler may take to answer, and its first worker to come."""
+LOOK_S = 5.0
+"""Seconds without a result after which the workers are counted."""
 
 
 def run_on_engine(
@@ -41,7 +46,7 @@ def run_on_engine(
 
     Raises:
         UsageError: no such cluster, or its workers cannot do the work.
-        TextshardsError: workers, or the scheduler, were lost.
+        TextshardsError: workers, or the scheduler, were lost, or no worker came back in time.
     """
     if runtime.engine == "local":
         yield from run_jobs(work, jobs, runtime.workers or cores())
@@ -49,13 +54,16 @@ def run_on_engine(
     with _dask_client(runtime) as client, marked(folder) as mark:
         _check_workers(client, folder, mark)
         checked = partial(run_checked, work, versions(), folder, mark)
-        yield from _results(client.get_executor(pure=False), checked, jobs)
+        watch = WorkerWatch(partial(_count_workers, client), runtime.without_workers_s)
+        yield from _results(client.get_executor(pure=False), checked, jobs, watch)
 
 
-def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job]) -> Iterator[Result]:
+def _results(
+    pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job], watch: WorkerWatch
+) -> Iterator[Result]:
     futures: list[Future[Result]] = [pool.submit(work, job) for job in jobs]
     try:
-        for future in as_completed(futures):
+        for future in _as_completed(futures, watch):
             yield future.result()
     except TextshardsError:
         raise
@@ -82,11 +90,35 @@ def _results(pool: Executor, work: Callable[[Job], Result], jobs: Sequence[Job])
             future.cancel()
 
 
+def _as_completed(futures: Sequence[Future[Result]], watch: WorkerWatch) -> Iterator[Future[Result]]:
+    """Yield futures as they finish; while none does, look whether anybody is left to finish one."""
+    done: SimpleQueue[Future[Result]] = SimpleQueue()
+    for future in futures:
+        future.add_done_callback(done.put)
+    for _ in futures:
+        while True:
+            try:
+                future = done.get(timeout=LOOK_S)
+            except Empty:
+                watch.look()
+            else:
+                break
+        yield future
+
+
+def _count_workers(client: Any) -> int:
+    """Return how many workers the scheduler has; 0 where it does not say."""
+    try:
+        return len(client.nthreads(callback_timeout=CONNECT_S))
+    except (OSError, TimeoutError):
+        return 0
+
+
 @contextmanager
 def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
     """Connect to the scheduler, or make a cluster on this machine where none is named."""
     try:
-        from distributed import Client, LocalCluster  # an extra
+        from distributed import Client  # an extra
     except ImportError as error:
         raise UsageError(
             "--engine dask",
@@ -98,15 +130,7 @@ def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
     with ExitStack() as stack:
         address = runtime.scheduler
         if address is None:
-            cluster = LocalCluster(
-                n_workers=runtime.workers or cores(),
-                threads_per_worker=1,
-                host="127.0.0.1",
-                dashboard_address=None,
-                # Its server of metrics runs even so: at any free port, or clusters warn of each other.
-                scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-            )
-            address = stack.enter_context(cluster)
+            address = stack.enter_context(_local_cluster(runtime.workers or cores()))
         try:
             client = Client(address, timeout=CONNECT_S, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
@@ -118,6 +142,34 @@ def _dask_client(runtime: RuntimeSettings) -> Iterator[Any]:
             ) from None
         stack.enter_context(client)
         yield client
+
+
+@contextmanager
+def _local_cluster(workers: int) -> Iterator[Any]:
+    """Make a cluster on this machine, of so many worker processes that leave Ctrl-C to this one."""
+    from distributed import LocalCluster
+
+    with ExitStack() as stack:
+        # Its threads inherit the mask too, and so do workers that are started again later.
+        with deaf_children():
+            try:
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    # Its server of metrics runs even so: at any free port, or clusters warn of each other.
+                    scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+                )
+            except (OSError, RuntimeError) as error:
+                raise TextshardsError(
+                    "the Dask cluster on this machine",
+                    expected=f"{counted(workers, 'worker')} that start",
+                    found=" ".join(str(error).split())[:200] or type(error).__name__,
+                    next_step="killed for memory? fewer --workers need less; then run the same command again",
+                ) from None
+            stack.enter_context(cluster)
+        yield cluster
 
 
 def _check_workers(client: Any, folder: Place, mark: Place) -> None:

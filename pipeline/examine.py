@@ -13,6 +13,7 @@ from pathlib import Path
 from formats.checks.files import LoadedShards, check_sizes, load_shards
 from formats.checks.problems import Problem, sort_problems
 from formats.checks.verified import TIME, last_verification
+from formats.disk import disk_error
 from formats.errors import SetError, UsageError
 from formats.manifest import SET_MANIFEST, SHARD_FOLDER, Quarantined, SetManifest
 from formats.manifest_files import read_set_manifest
@@ -52,7 +53,11 @@ def find_sets(folders: Sequence[Place]) -> list[Place]:
 
 
 def _holds_set(folder: Place) -> bool:
-    return (folder / SET_MANIFEST).is_file() or (folder / SHARD_FOLDER).is_dir()
+    """Tell whether a folder holds a set; one that may not be looked into is taken for one, and told."""
+    try:
+        return (folder / SET_MANIFEST).is_file() or (folder / SHARD_FOLDER).is_dir()
+    except PermissionError:
+        return True
 
 
 def _folders_in(folder: Place) -> list[Place]:
@@ -66,12 +71,38 @@ def examine(
 ) -> SetHealth:
     """Look a set over; reads its manifests, and with `sources` what `pipeline.check.check` reads.
 
+    A set of which a file may not be read, or that the disk does not give, has that for its fault.
+
     Args:
         folder: the set's folder.
         sources: compare it with its recorded configuration and its source files.
         now: seconds since the epoch.
         config: what to compare it with instead of its recorded configuration.
     """
+    try:
+        return _examine(folder, sources=sources, now=now, config=config)
+    except OSError as error:
+        return _unreadable(folder, str(disk_error(error)))
+
+
+def _unreadable(folder: Place, fault: str) -> SetHealth:
+    return SetHealth(
+        folder=str(folder),
+        fault=fault,
+        contents=None,
+        validity=RecordedValidity(None),
+        problems=(),
+        orphans=(),
+        verified=None,
+        verified_current=False,
+        building=None,
+        progress=None,
+        disk_free=None,
+        disk_total=None,
+    )
+
+
+def _examine(folder: Place, *, sources: bool, now: float | None, config: BuildConfig | None) -> SetHealth:
     verified = last_verification(folder)
     free, total = (None, None) if isinstance(folder, RemotePath) else _room(folder)
     holder = lock_holder(folder)

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
 from formats import folder_lock
-from formats.checks.files import extra_files
+from formats.checks.files import NAMED_MANIFESTS, extra_files
 from formats.checks.verified import last_verification
-from formats.disk import writing
+from formats.disk import disk_error, writing
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
 from formats.fingerprint import sha256
 from formats.manifest import (
@@ -103,13 +103,15 @@ def old_manifest(folder: Place) -> SetManifest | None:
     """Return the manifest of the set in a folder; None where there is none, or a damaged one.
 
     Raises:
-        UsageError: it is whole, but of another version, or no set's: not ours to replace.
+        UsageError: it is whole, but of another version, or no set's: not ours to replace; or not to be read.
     """
     path = folder / SET_MANIFEST
     try:
         data = path.read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, DamageError):
         return None
+    except PermissionError as error:
+        raise disk_error(error) from None
     try:
         return load_set_manifest(data, str(path))
     except DamageError:
@@ -137,6 +139,9 @@ def standing_shards(
     names it. Its files are believed by size and time where the stat cache knows them, else by their SHA-256;
     objects by their size, since storage holds them whole or not at all. None is believed where a verification
     has found damage: a disk that loses bits keeps a file's time.
+
+    Raises:
+        UsageError: a file of one may not be read, so that nobody can tell.
     """
     noted = last_verification(folder)
     if noted is not None and not noted.problems.keys() <= {"extra"}:
@@ -162,6 +167,8 @@ def _standing(
         for file in manifest.files:
             if cache.sha256_of(inside(folder, file.path), file) != file.sha256:
                 return None
+    except PermissionError as error:  # it may well stand: what cannot be told is no reason to make it again
+        raise disk_error(error) from None
     except (OSError, SetError):
         return None
     return Shard(manifest, shard_entry(manifest, data))
@@ -197,7 +204,7 @@ def _other_manifests(folder: Place) -> list[Place]:
         return []
     manifest = old_manifest(folder)
     kept = {named_manifest(manifest)} if manifest else set()
-    named = (path for path in folder.iterdir() if fnmatchcase(path.name, "manifest-*.json"))
+    named = (path for path in folder.iterdir() if fnmatchcase(path.name, NAMED_MANIFESTS))
     return [path for path in named if path.name not in kept]
 
 

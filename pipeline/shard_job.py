@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory, gettempdir
 
 from formats.codecs import encode_image
-from formats.disk import disk_error, writing
+from formats.disk import writing
 from formats.errors import SampleError
 from formats.fingerprint import sha256
 from formats.manifest import SHARD_FOLDER, FileRecord, SetSettings, ShardEntry, ShardManifest, Unusable
@@ -21,6 +20,7 @@ from formats.storage import write_whole
 from pipeline.page import clean_texts, draw_maps, place_page
 from pipeline.plan import PlannedSample, PlannedShard
 from pipeline.render import Canvas
+from pipeline.scratch import shard_scratch
 from pipeline.sources.record import SourceRecord
 
 TOGETHER = 16
@@ -28,8 +28,6 @@ TOGETHER = 16
 on polygons and maps needs, which alone takes a third of the time (docs/performance.md)."""
 HELD_BYTES = 48 << 20
 """Of encoded pages between two steps: fewer take them together where they are large, or not compressed."""
-SCRATCH = "textshards-"
-"""How the names of scratch folders begin."""
 
 
 @dataclass(frozen=True)
@@ -65,41 +63,11 @@ def write_shard(job: ShardJob) -> Shard:
     if not isinstance(job.folder, RemotePath):
         with writing(job.folder):
             return _write(job, job.folder)
-    above = job.scratch if job.scratch is not None and job.scratch.is_dir() else None
-    with TemporaryDirectory(prefix=SCRATCH, dir=above) as name, _writing_scratch():
-        scratch = Path(name)
+    with shard_scratch(job.scratch) as scratch:
         (scratch / SHARD_FOLDER).mkdir()
         shard = _write(job, scratch)
         _upload(scratch, job.folder, shard)
         return shard
-
-
-@contextmanager
-def scratch_of(folder: Place) -> Iterator[Path | None]:
-    """Give the jobs of a build into storage a scratch folder while a block runs; one on a disk needs none."""
-    if not isinstance(folder, RemotePath):
-        yield None
-        return
-    with _writing_scratch():
-        made = TemporaryDirectory(prefix=SCRATCH, ignore_cleanup_errors=True)
-    with made as name:
-        yield Path(name)
-
-
-@contextmanager
-def _writing_scratch() -> Iterator[None]:
-    """Turn a fault of the disk into an error that names where scratch lies, and how to have it elsewhere."""
-    above = Path(gettempdir())
-    try:
-        yield
-    except OSError as error:
-        fault = disk_error(error, above)
-        raise type(fault)(
-            f"{fault.thing}, where shards are made before they go up",
-            expected=fault.expected,
-            found=fault.found,
-            next_step="make room there, or set TMPDIR to another folder; then run the same command again",
-        ) from None
 
 
 def _upload(scratch: Path, folder: RemotePath, shard: Shard) -> None:

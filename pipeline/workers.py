@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +24,8 @@ from formats.errors import TextshardsError
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
+SIGNAL_S = 0.5
+"""Seconds within which a signal to all processes of a job comes to each of them."""
 _PR_SET_PDEATHSIG = 1
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
@@ -46,11 +49,13 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(min(workers, len(jobs)), context, _prepare_worker)
     try:
-        with _deaf_children():
+        with deaf_children():
             futures = [pool.submit(work, job) for job in jobs]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool:
+        # A SIGTERM to all processes of a job may come to workers first: then it ends this one here.
+        time.sleep(SIGNAL_S)
         raise TextshardsError(
             "a worker process died",
             expected="workers that live until the build ends",
@@ -64,7 +69,7 @@ def run_jobs(work: Callable[[Job], Result], jobs: Sequence[Job], workers: int) -
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
+def deaf_children() -> Iterator[None]:
     """Start processes that do not hear Ctrl-C, from their first instant: it is the parent's to answer.
 
     They inherit the mask; what comes meanwhile is answered here when the block ends.

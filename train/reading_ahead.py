@@ -159,9 +159,10 @@ class ReadingAhead:
             except DamageError as error:
                 self.fault = error
                 return
-            except (OSError, TextshardsError):
+            except (OSError, TextshardsError) as error:
                 # Ranges go on without the file, and end the epoch where storage does not answer them either.
                 self._give_up_room(need)
+                self.files.not_kept(need.path, error)
                 continue
             if travelled is None:
                 self._give_up_room(need)

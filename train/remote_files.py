@@ -6,6 +6,9 @@ import os
 import threading
 from collections.abc import Mapping
 
+import click
+
+from formats.errors import TextshardsError
 from formats.manifest import FileRecord
 from formats.remote_path import RemotePath
 from formats.shards import ShardSet
@@ -25,10 +28,11 @@ class RemoteFiles:
 
     Attributes:
         traffic: what it took.
+        not_kept_why: why the first of the files that could not be fetched whole was not; "": all could.
     """
 
     def __init__(self, cache: ShardCache | None) -> None:
-        self.cache, self.traffic = cache, Traffic()
+        self.cache, self.traffic, self.not_kept_why = cache, Traffic(), ""
         self._records: dict[str, FileRecord] = {}
         self._lock = threading.Lock()
 
@@ -46,6 +50,17 @@ class RemoteFiles:
         with self._lock:
             for name, amount in amounts.items():
                 setattr(self.traffic, name, getattr(self.traffic, name) + amount)
+
+    def not_kept(self, path: RemotePath, error: Exception) -> None:
+        """Count a file that the local disk could not take, or that did not come; the first is told."""
+        self.count(not_kept=1)
+        with self._lock:
+            told, self.not_kept_why = self.not_kept_why, self.not_kept_why or _in_a_line(error)
+        if not told:
+            click.echo(
+                f"note: {path} is read by ranges, as all files that the local cache cannot take:\n{error}",
+                err=True,
+            )
 
     def record(self, path: RemotePath) -> FileRecord:
         """Return the manifest's record of a file."""
@@ -108,3 +123,9 @@ class RemoteFiles:
                 break
             self.count(again=int(attempt == 0))
         return parts
+
+
+def _in_a_line(error: Exception) -> str:
+    if isinstance(error, TextshardsError):
+        return ": ".join(part for part in (error.thing, error.found) if part)
+    return " ".join(str(error).split()) or type(error).__name__

@@ -9,6 +9,7 @@ from formats.errors import DamageError
 from formats.places import Place
 from formats.remote_path import RemotePath
 from formats.shards import ShardSet
+from formats.wording import counted
 from train.lots import Numbers
 from train.reading_ahead import ReadingAhead
 from train.remote_files import RemoteFiles
@@ -36,6 +37,15 @@ class RemoteReader:
     def traffic(self) -> Traffic:
         """What it took."""
         return self.files.traffic
+
+    @property
+    def fallbacks(self) -> str:
+        """Files that were read by ranges because the local cache did not get them, and why; "": none."""
+        files = self.files
+        if not files.traffic.not_kept:
+            return ""
+        told = counted(files.traffic.not_kept, "file")
+        return f"{told} not kept in the local cache but read by ranges ({files.not_kept_why})"
 
     def open(self, folder: Place, splits: Sequence[str] | None = None, *, variants: bool = False) -> ShardSet:
         """Open a set that is read by this reader."""

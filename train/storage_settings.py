@@ -41,6 +41,7 @@ class Traffic:
         range_bytes: bytes of ranges that travelled.
         wait_s: seconds that decoding threads waited for ranges, added up.
         again: downloads that came damaged and were fetched a second time.
+        not_kept: whole files that the local disk could not take, or that did not come; counted in each epoch.
     """
 
     local: int = 0
@@ -50,6 +51,7 @@ class Traffic:
     range_bytes: int = 0
     wait_s: float = 0.0
     again: int = 0
+    not_kept: int = 0
 
     @property
     def hit_rate(self) -> float:
@@ -65,4 +67,5 @@ class Traffic:
             "range_wait_s": self.wait_s,
             "late_reads": self.late,
             "fetched_again": self.again,
+            "files_not_kept": self.not_kept,
         }

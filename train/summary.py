@@ -160,7 +160,7 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "members_verified": ended.pages_read * members,
         "shards_opened": len(experiment.train_set.shards),
         "shards_verified": ended.shards_verified,
-        "fallbacks": "none possible",
+        "fallbacks": _fallbacks(experiment),
         "cache": _cache(experiment.task.stream),
         "storage": _storage(experiment),
         "quarantined": len(experiment.manifest.quarantined),
@@ -173,6 +173,11 @@ def summary_of(experiment: Experiment, ended: Ended) -> dict[str, Any]:
         "resumed": experiment.history,
         **experiment.origin,
     } | ({"profile": _rounded(ended.profile)} if ended.profile else {})
+
+
+def _fallbacks(experiment: Experiment) -> str:
+    """Return what was read another way than meant: of a set on a disk there is no other."""
+    return "none possible" if experiment.reader is None else experiment.reader.fallbacks or "none possible"
 
 
 def _storage(experiment: Experiment) -> dict[str, float] | None:

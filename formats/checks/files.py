@@ -7,13 +7,15 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from formats.checks.problems import Problem
 from formats.codecs import member_names
 from formats.commands import Progress
-from formats.errors import SetError
+from formats.errors import DamageError, SetError
 from formats.fingerprint import sha256
 from formats.manifest import (
     QUARANTINE,
@@ -27,11 +29,14 @@ from formats.manifest import (
     source_part,
     variant_inputs,
 )
-from formats.manifest_files import at_odds, load_shard_manifest
+from formats.manifest_files import at_odds, load_shard_manifest, read_set_manifest
 from formats.places import Place
 from formats.remote_path import RemotePath
 from formats.remote_set import REQUESTS, read_each
 from formats.storage import PARTIAL, inside
+
+NAMED_MANIFESTS = "manifest-*.json"
+"""How object storage calls the manifests of a set's versions, each by its fingerprint."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,9 @@ def load_shards(folder: Place, manifest: SetManifest) -> LoadedShards:
             data = read()
         except OSError as error:
             loaded.problems.append(_unreadable(entry.manifest, error))
+            continue
+        except DamageError as error:
+            loaded.problems.append(Problem("damaged", path, None, error.expected, error.found))
             continue
         except SetError as error:
             loaded.problems.append(Problem("inconsistent", SET_MANIFEST, None, error.expected, error.thing))
@@ -108,6 +116,8 @@ def _check(folder: Place, record: FileRecord, *, hashed: bool = True) -> Problem
         return _differs(record, size, hash_file(path))
     except OSError as error:
         return _unreadable(record, error)
+    except DamageError as error:
+        return Problem("damaged", record.path, None, error.expected, error.found)
     except SetError as error:
         return Problem("inconsistent", record.path, None, error.expected, error.thing)
 
@@ -123,6 +133,13 @@ def _differs(record: FileRecord, size: int, digest: str) -> Problem | None:
 
 
 def _unreadable(record: FileRecord, error: OSError) -> Problem:
+    """Return the problem of a file that cannot be read.
+
+    Raises:
+        PermissionError: it may not be: what it holds cannot be told.
+    """
+    if isinstance(error, PermissionError):
+        raise error
     if isinstance(error, FileNotFoundError):
         return Problem("missing", record.path)
     return Problem("damaged", record.path, None, "a file that can be read", error.strerror or str(error))
@@ -131,18 +148,30 @@ def _unreadable(record: FileRecord, error: OSError) -> Problem:
 def extra_files(folder: Place, manifest: SetManifest, shards: dict[str, ShardManifest]) -> Iterator[Problem]:
     """Find files in the folder of shards that no manifest names, and half-written ones anywhere.
 
-    Files of a shard whose manifest cannot be read are not called extra.
+    Files of a shard whose manifest cannot be read are not called extra, nor in object storage those of a
+    former version: no build removes them there, since somebody may be reading it.
     """
     known = {entry.manifest.path for entry in manifest.shards}
     known |= {file.path for shard in shards.values() for file in shard.files}
     unread = {entry.name for entry in manifest.shards} - set(shards)
+    kept = _former_shards(folder) - set(shards) if isinstance(folder, RemotePath) else set()
     for name in _files_of_shards(folder):
         shard = PurePosixPath(name).parts[1].rpartition(".")[0]
-        if name not in known and shard not in unread:
+        if name not in known and shard not in unread | kept:
             yield Problem("extra", name)
     if not isinstance(folder, RemotePath):  # an object is never half-written
         for path in sorted(folder.glob(f"*{PARTIAL}")):
             yield Problem("extra", path.name)
+
+
+def _former_shards(folder: RemotePath) -> set[str]:
+    """Return the names of all shards of the versions of a set whose manifests object storage keeps."""
+    names: set[str] = set()
+    for path in folder.iterdir():
+        if fnmatchcase(path.name, NAMED_MANIFESTS):
+            with suppress(SetError, FileNotFoundError):  # without a manifest its shards are named by none
+                names.update(entry.name for entry in read_set_manifest(folder, path.name).shards)
+    return names
 
 
 def _files_of_shards(folder: Place) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from itertools import groupby
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 import click
 
+from formats.places import is_url
 from formats.wording import counted
 
 Kind = Literal["missing", "damaged", "inconsistent", "extra"]
@@ -86,11 +88,25 @@ class VerifyReport:
         for kind, rows in groupby(self.problems, key=lambda problem: problem.kind):
             lines += [click.style(f"{kind}: {_MEANING[kind]}", bold=True), *_listed(list(rows))]
         if count:
-            lines.append(
-                "next step: run python -m pipeline.build with the set's configuration: it makes missing and "
-                "damaged shards again and removes extra ones"
-            )
+            lines.append(f"next step: {self._next_step()}")
         return "\n".join(lines)
+
+    def _next_step(self) -> str:
+        """Return what mends the problems; in object storage no build removes anything."""
+        extra = any(problem.kind == "extra" for problem in self.problems)
+        cleaned = extra and is_url(self.folder)
+        steps = []
+        if not cleaned or any(problem.kind != "extra" for problem in self.problems):
+            steps.append(
+                "run python -m pipeline.build with the set's configuration: it makes missing and damaged "
+                "shards again" + ("" if cleaned else " and removes extra ones")
+            )
+        if cleaned:
+            steps.append(
+                f"run python -m pipeline.clean {shlex.quote(self.folder)}: it removes all that the set's "
+                "manifest does not name, former versions too"
+            )
+        return "; then ".join(steps)
 
     @property
     def _decoded(self) -> str:

@@ -17,6 +17,7 @@ from formats.checks.problems import Problem, VerifyReport, sort_problems
 from formats.checks.samples import check_sample
 from formats.codecs import member_names
 from formats.commands import progress
+from formats.disk import temporary_folder
 from formats.errors import DamageError, SetError
 from formats.manifest import SET_MANIFEST, FileRecord, SetManifest, ShardManifest
 from formats.manifest_files import at_odds, read_set_manifest
@@ -106,7 +107,7 @@ def _look_deep_afar(folder: RemotePath, manifest: SetManifest, shards: dict[str,
     decoded = 0
     entries = {entry.name: entry for entry in manifest.shards}
     for name, shard in shards.items():
-        with TemporaryDirectory(prefix="textshards-") as scratch_name:
+        with TemporaryDirectory(prefix="textshards-", dir=temporary_folder()) as scratch_name:
             scratch = Path(scratch_name)
             (scratch / SET_MANIFEST).write_bytes(manifest.dump())
             for path in (entries[name].manifest.path, *(file.path for file in shard.files)):

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from formats.checks.problems import VerifyReport
-from formats.errors import SetError, StorageError
+from formats.errors import DamageError, SetError, StorageError
 from formats.fingerprint import sha256
 from formats.manifest import SET_MANIFEST
 from formats.manifest_files import load_set_manifest
@@ -47,7 +47,7 @@ class Verification:
 
 def manifest_bytes(folder: Place) -> bytes:
     """Return the bytes of a set's manifest, none where it cannot be read."""
-    with suppress(OSError):
+    with suppress(OSError, DamageError):
         return (folder / SET_MANIFEST).read_bytes()
     return b""
 

@@ -9,7 +9,8 @@ import pytest
 from fault_proxy import FaultProxy
 
 from formats import remote_path
-from formats.errors import AccessError, StorageError, UsageError
+from formats.errors import AccessError, DamageError, StorageError, UsageError
+from formats.object_store import attempts, request, timeout_s
 from formats.places import name_below
 from formats.remote_path import RemotePath
 
@@ -117,3 +118,31 @@ def test_a_missing_bucket_is_told_at_once(storage: str, proxied: FaultProxy) -> 
     with pytest.raises(AccessError, match="bucket s3://no-such-bucket"):
         RemotePath("s3://no-such-bucket/set/manifest.json").read_bytes()
     assert len(proxied.passed) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("ATTEMPTS", "0"), ("ATTEMPTS", "x"), ("ATTEMPTS", "inf"), ("TIMEOUT", "-1"), ("TIMEOUT", "0")],
+)
+def test_numbers_that_make_no_sense_are_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"TEXTSHARDS_STORAGE_{name}", value)
+    with pytest.raises(UsageError, match=f"TEXTSHARDS_STORAGE_{name}") as caught:
+        attempts() if name == "ATTEMPTS" else timeout_s()
+    assert caught.value.found == value
+
+
+def test_bytes_that_are_not_those_of_the_storages_checksum_are_damage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exceptions = pytest.importorskip("botocore.exceptions")
+
+    def other_bytes(*_: object) -> bytes:
+        raise exceptions.FlexibleChecksumError(error_msg="Expected checksum a did not match calculated: b")
+
+    monkeypatch.setenv("TEXTSHARDS_STORAGE_ATTEMPTS", "2")
+    monkeypatch.setattr("formats.object_store.file_system", lambda _: None)
+    with pytest.raises(DamageError, match=r"reading s3://pages/set/manifest\.json") as caught:
+        request("reading", "s3://pages/set/manifest.json", other_bytes)
+    assert "in each of 2 attempts" in caught.value.found and "connection" not in str(caught.value)

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from encoded_sets import MadeSet, load_shards, write_set
+from refused_reading import refuse_reading
 
 from formats.checks.sets import verify_set
+from formats.checks.verified import VERIFIED
 from formats.errors import DamageError, SetError
 from formats.manifest_files import read_set_manifest
 from formats.shards import ShardSet
@@ -213,3 +215,18 @@ def test_files_of_a_shard_whose_manifest_is_gone_are_not_extra(fresh: Callable[.
     path = read_set_manifest(folder).shards[0].manifest.path
     (folder / path).unlink()
     assert [(p.kind, p.path) for p in verify_set(folder, deep=True).problems] == [("missing", path)]
+
+
+def test_a_file_that_may_not_be_read_is_no_damage(
+    fresh: Callable[..., MadeSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By root everything may be read: so the system's refusal is made up."""
+    made = fresh("tar")
+    for suffix in ("tar", "json"):
+        victim = min((made.folder / "shards").glob(f"*.{suffix}"))
+        refuse_reading(monkeypatch, victim)
+        with pytest.raises(PermissionError) as caught:
+            run(made.folder)
+        assert caught.value.filename == str(victim)
+        assert not (made.folder / VERIFIED).exists()
+        monkeypatch.undo()

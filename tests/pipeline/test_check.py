@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -13,9 +15,10 @@ import pytest
 from built_set import BuiltSet, built_set, invoke, snapshot
 from made_pages import made_page
 
-from formats.errors import SetError
+from formats.errors import SetError, StorageError, TextshardsError, UsageError
 from pipeline.build import main
 from pipeline.examine import examine
+from pipeline.existing import locked
 
 
 @pytest.fixture
@@ -216,7 +219,6 @@ def test_a_set_that_is_stale_and_broken_is_still_compared(made: BuiltSet) -> Non
 
 
 def test_a_file_with_the_same_size_and_time_is_believed_unless_paranoid(made: BuiltSet) -> None:
-    import os
 
     path = made.pages / "train/page_3.jpg"
     os.utime(path, ns=(1, 1))
@@ -235,8 +237,69 @@ def test_the_json_is_that_of_a_diff_and_more(made: BuiltSet) -> None:
 
     same = as_json(made)
     assert same["valid"] and same["same"]
-    assert set(same) == {*diff_json(compare_paths(made.folder, made.folder)), "valid", "broken"}
+    assert set(same) == {*diff_json(compare_paths(made.folder, made.folder)), "valid", "broken", "why"}
+    assert same["why"] is None
     assert same["cost"]["samples"] == 0
+
+
+@pytest.mark.parametrize("how", ["absent", "cut", "flipped", "empty folder"])
+def test_where_there_is_no_set_the_json_has_the_same_fields(made: BuiltSet, how: str) -> None:
+    fields, path = as_json(made).keys(), made.folder / "manifest.json"
+    data = path.read_bytes()
+    if how in ("absent", "empty folder"):
+        path.unlink()
+    else:
+        path.write_bytes(data[:200] if how == "cut" else data.replace(b"train", b"traim", 1))
+    if how == "empty folder":
+        shutil.rmtree(made.folder)
+        made.folder.mkdir()
+    before = snapshot(made.folder)
+    told = check(made, "--json")
+    found = json.loads(told.stdout)
+    assert told.return_value == 1 and found.keys() == fields
+    assert (found["same"], found["valid"], found["broken"]) == (False, False, [])
+    assert found["a"]["fingerprint"] is None and str(made.folder) in found["why"]
+    assert found["b"]["samples"] == 5
+    # What stands needs its manifest only; of nothing, all is to be made.
+    standing = how != "empty folder"
+    assert (found["shards"]["kept"] > 0, found["cost"]["samples"]) == (standing, 0 if standing else 5)
+    assert snapshot(made.folder) == before
+    assert made.build().made_samples == found["cost"]["samples"]
+
+
+def test_another_version_is_refused_as_a_build_refuses_it(made: BuiltSet) -> None:
+    path = made.folder / "manifest.json"
+    path.write_text('{"format": "textshards-set", "version": 99}')
+    for words in ((), ("--json",)):
+        with pytest.raises(UsageError, match=r"manifest\.json"):
+            check(made, *words)
+
+
+def test_storage_that_does_not_answer_keeps_it_from_telling(
+    made: BuiltSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silent(*_: object, **__: object) -> None:
+        raise StorageError("reading s3://pages/set/manifest.json")
+
+    for name in ("check", "check_whatever"):
+        monkeypatch.setattr(f"pipeline.check.{name}", silent)
+    assert check(made).return_value == check(made, "--json").return_value == 2
+
+
+def test_a_set_that_cannot_be_written_to_needs_no_build_where_it_is_valid(
+    made: BuiltSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--config", made.config, "--out", made.folder)
+    monkeypatch.setattr("os.access", lambda _, mode: mode != os.W_OK)
+    monkeypatch.setattr("pipeline.assemble.build", lambda *_, **__: pytest.fail("it was built"))
+    before = snapshot(made.folder)
+    assert "nothing: every shard stands" in invoke(main, *words).stdout
+    assert snapshot(made.folder) == before
+    with locked(made.folder), pytest.raises(TextshardsError, match="being built by another process"):
+        invoke(main, *words)
+    for stale in (("--force",), ("targets.shrink_ratio=0.5",)):
+        with pytest.raises(pytest.fail.Exception, match="it was built"):
+            invoke(main, *words, *stale)
 
 
 def test_a_damaged_manifest_is_no_set_to_compare(made: BuiltSet) -> None:

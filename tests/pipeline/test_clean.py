@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from built_set import BuiltSet, built_set, invoke, snapshot
+from click.testing import CliRunner
 
 from formats.checks.sets import verify_set
-from formats.errors import DamageError, SetError, TextshardsError
+from formats.errors import DamageError, SetError, TextshardsError, UsageError
 from formats.shards import ShardSet
 from pipeline.clean import main
 from pipeline.existing import locked
@@ -47,6 +48,20 @@ def test_it_removes_what_no_manifest_names_and_nothing_else(made: BuiltSet) -> N
         assert before.pop(name)[1:] == after.pop(name)[1:]
     assert after == before
     assert invoke(main, made.folder).stdout == "nothing to remove\n"
+
+
+def test_what_could_not_be_removed_is_not_told_as_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = built_set(tmp_path)
+    litter(made)
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)  # as where the system refuses it
+    done = CliRunner().invoke(main, [str(made.folder)])
+    assert isinstance(done.exception, UsageError)
+    assert done.exception.thing == f"cannot remove {made.folder / 'shards/train-1-000000000000.zarr'}"
+    assert "train-1-000000000000.zarr" not in done.stdout
+    for line in done.stdout.splitlines():
+        assert not (made.folder / line.removeprefix("removed ")).exists()
 
 
 def test_a_dry_run_tells_the_same_and_touches_nothing(made: BuiltSet) -> None:

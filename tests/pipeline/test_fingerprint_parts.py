@@ -71,6 +71,7 @@ CHANGES: dict[str, dict[str, tuple[object, tuple[str, ...]]]] = {
     "runtime": {
         "engine": ("dask", ()),
         "scheduler": ("tcp://127.0.0.1:8786", ()),
+        "without_workers_s": (60.0, ()),
         "workers": (2, ()),
         "max_quarantined": (0.5, ()),
     },

@@ -18,6 +18,7 @@ import click
 import pytest
 from built_set import BuiltSet, built_set, invoke, snapshot
 from made_pages import made_page
+from refused_reading import refuse_reading
 
 from formats.checks.verified import VERIFIED, Verification
 from formats.errors import UsageError
@@ -339,6 +340,36 @@ def test_sets_are_found_in_folders_of_sets(made: BuiltSet, tmp_path: Path) -> No
         f"{other}: no set",
         f"{made.folder}: valid",
     ]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "shards/*.json"])
+def test_a_set_that_may_not_be_read_leaves_the_others_told(
+    made: BuiltSet, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    other = made.folder.parent / "b"
+    shutil.copytree(made.folder, other)
+    refuse_reading(monkeypatch, min(other.glob(name)))
+    shown = invoke(main, made.folder.parent)
+    assert shown.return_value == 1
+    lines = shown.stdout.splitlines()
+    assert (lines[0], f"{made.folder}: valid" in lines) == (f"{other}: no set", True)
+    assert "permission denied" in shown.stdout.lower() and "pipeline.build" not in shown.stdout
+
+
+def test_a_folder_that_may_not_be_looked_into_is_told(
+    made: BuiltSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = made.folder.parent / "closed"
+    closed.mkdir()
+    looking = Path.is_file
+
+    def refused(path: Path) -> bool:
+        if path.parent == closed:
+            raise PermissionError
+        return looking(path)
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    assert find_sets([made.folder.parent]) == [closed, made.folder]
 
 
 def test_the_json_is_as_documented(made: BuiltSet) -> None:

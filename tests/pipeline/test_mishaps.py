@@ -130,6 +130,10 @@ def test_a_folder_that_cannot_be_written(disk: Disk, pages: Path, expected: dict
     assert content(out) == expected
     assert len(ShardSet(out)) == 6
     assert ended(pages, out, "--check").returncode == 0
+    done = ended(pages, out)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{out}: valid, ") and "nothing: every shard stands" in done.stdout
+    assert ended(pages, out, "--force").returncode == 2
     verify = [sys.executable, "-m", "formats.verify", str(out)]
     done = subprocess.run(verify, capture_output=True, text=True)
     assert done.returncode == 0 and "Traceback" not in done.stderr

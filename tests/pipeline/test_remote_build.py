@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from built_set import BuiltSet, built_set, invoke
 from fault_proxy import FaultProxy
 
 from formats.diff import main as diff
-from formats.errors import AccessError, StorageError, UsageError
+from formats.errors import AccessError, DamageError, StorageError, UsageError
 from formats.manifest import SET_MANIFEST, named_manifest
 from formats.manifest_files import read_set_manifest
 from formats.places import name_below
@@ -28,7 +30,7 @@ from pipeline.build import main as build_command
 from pipeline.clean import main as clean
 from pipeline.config import BuildConfig
 from pipeline.health import main as health
-from pipeline.shard_job import scratch_of
+from pipeline.scratch import scratch_of
 
 
 def build_into(made: BuiltSet, place: RemotePath, *words: str) -> BuildReport:
@@ -69,7 +71,8 @@ def test_a_second_build_makes_nothing_and_a_change_one_shard(storage: str, tmp_p
     made.add_pages(6)
     second = build_into(made, place)
     assert 0 < second.made < len(second.shards)
-    # A reader of the former version still finds everything; cleaning removes it.
+    # A reader of the former version still finds everything, and it is no problem; cleaning removes it.
+    assert invoke(verify, place).return_value == 0
     former = read_set_manifest(place, named_manifest(first.manifest))
     assert all((place / entry.manifest.path).is_file() for entry in former.shards)
     assert invoke(diff, f"{place}/{named_manifest(first.manifest)}", place).return_value == 1
@@ -77,6 +80,44 @@ def test_a_second_build_makes_nothing_and_a_change_one_shard(storage: str, tmp_p
     assert named_manifest(first.manifest) in removed
     assert not (place / named_manifest(first.manifest)).is_file()
     assert invoke(verify, place, "--deep").return_value == 0
+
+
+def test_a_manifest_that_never_comes_as_it_was_written_is_damage(
+    storage: str, proxied: FaultProxy, tmp_path: Path
+) -> None:
+    """S3's clients compare an object with the checksum it was written with, where the server gives that."""
+    made, place = built_set(tmp_path), RemotePath(storage) / "set"
+    build_into(made, place)
+    read = RemotePath.read_bytes
+
+    def spoilt(path: RemotePath) -> bytes:
+        if path.name == SET_MANIFEST:
+            raise DamageError(f"reading {path}", expected="its bytes", found="others, in each of 3 attempts")
+        return read(path)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RemotePath, "read_bytes", spoilt)
+        told = invoke(verify, place)
+        assert told.return_value == 1 and "damaged: " in told.stdout and "manifest.json" in told.stdout
+        assert build_into(made, place).made == 0
+    assert invoke(verify, place).return_value == 0
+
+
+def test_what_no_version_of_a_set_in_storage_names_is_for_clean_to_remove(
+    storage: str, tmp_path: Path
+) -> None:
+    made, place = built_set(tmp_path), RemotePath(storage) / "set"
+    build_into(made, place)
+    (place / "shards/train-0-000000000000.tar").write_bytes(b"?")
+    told = invoke(verify, place)
+    assert told.return_value == 1 and "pipeline.build" not in told.stdout
+    assert f"next step: run python -m pipeline.clean {place}: " in told.stdout
+    next(place.rglob("train-*.json")).unlink()
+    told = invoke(verify, place).stdout
+    assert "makes missing and damaged shards again; then run python -m pipeline.clean" in told
+    build_into(made, place)
+    invoke(clean, place)
+    assert invoke(verify, place).return_value == 0
 
 
 def test_every_command_takes_a_url(storage: str, tmp_path: Path) -> None:
@@ -161,7 +202,7 @@ def test_two_builders_end_in_one_set(storage: str, tmp_path: Path) -> None:
     assert {path.name for path in place.iterdir()} >= {
         named_manifest(read_set_manifest(made.folder)) for made in (one, other)
     }
-    assert {p.kind for p in _problems(place)} == {"extra"}
+    assert _problems(place) == []
 
 
 def _problems(place: RemotePath) -> list[object]:
@@ -225,6 +266,66 @@ def test_a_build_that_fails_leaves_no_scratch_and_names_it(
     assert f"error: cannot write in {scratch}, where shards are made" in done.stderr
     assert "set TMPDIR to another folder" in done.stderr
     assert list(scratch.iterdir()) == []
+
+
+def stopped(storage: str, made: BuiltSet, scratch: Path, number: int, *, group: bool) -> tuple[int, str]:
+    """Build with two workers, and send a signal while shards are made; return the exit code and stderr."""
+    words = ["--config", str(made.config), "--out", f"{storage}/set", "--workers", "2"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipeline.build", *words],
+        env={**os.environ, "TMPDIR": str(scratch)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not list(scratch.glob("textshards-*/textshards-*/shards/*")) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    (os.killpg if group else os.kill)(process.pid, number)
+    said = process.communicate(timeout=60)[1]
+    return process.returncode, said
+
+
+@pytest.mark.parametrize("group", [False, True])
+def test_sigterm_stops_a_build_and_leaves_no_scratch(
+    storage: str, proxied: FaultProxy, tmp_path: Path, group: bool
+) -> None:
+    made, scratch = built_set(tmp_path, count=30), tmp_path / "scratch"
+    scratch.mkdir()
+    proxied.latency_s = 0.2
+    code, said = stopped(storage, made, scratch, signal.SIGTERM, group=group)
+    assert code == 143 and "Traceback" not in said
+    assert said.splitlines()[-1] == "stopped" and "made so far: they stay" in said
+    assert list(scratch.iterdir()) == []
+
+
+def test_scratch_of_a_killed_build_is_removed_by_the_next(
+    storage: str, proxied: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, scratch = built_set(tmp_path, count=30), tmp_path / "scratch"
+    scratch.mkdir()
+    proxied.latency_s = 0.2
+    code, _ = stopped(storage, made, scratch, signal.SIGKILL, group=False)
+    assert code == -signal.SIGKILL
+    (left,) = scratch.iterdir()
+    (scratch / "textshards-other").mkdir()  # whose, nobody can tell
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    with scratch_of(RemotePath(storage)) as one, scratch_of(RemotePath(storage)) as other:
+        assert one is not None and other is not None
+        assert {path.name for path in scratch.iterdir()} == {one.name, other.name, "textshards-other"}
+    assert not left.exists()
+
+
+def test_a_folder_for_temporary_files_that_is_not_there_is_refused_by_name(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = built_set(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "none"))
+    with pytest.raises(UsageError, match=f"TMPDIR={tmp_path}/none") as caught:
+        build_into(made, RemotePath(storage) / "set")
+    assert caught.value.found == "no such folder"
+    made.build()  # a set on a disk needs none
 
 
 def test_scratch_goes_where_a_worker_was_stopped(storage: str, tmp_path: Path) -> None:

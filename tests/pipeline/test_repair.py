@@ -10,7 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from built_set import built_set
 from made_pages import made_config, made_page, made_pages
+from refused_reading import refuse_reading
 from set_content import content
 
 from formats.checks.sets import verify_set
@@ -173,3 +175,18 @@ def test_another_manifest_is_not_replaced(tmp_path: Path, pages: Path, version: 
         run(tmp_path / "set", pages)
     assert "name another --out" in caught.value.next_step
     assert content(tmp_path / "set") == before
+
+
+def test_a_shard_that_may_not_be_read_is_not_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = built_set(tmp_path)
+    for victim in (made.shard_files(".tar")[0], made.shard_files(".json")[0], made.folder / "manifest.json"):
+        (made.folder / ".stat-cache.json").unlink(missing_ok=True)
+        before = {path: path.read_bytes() for path in made.shard_files("")}
+        refuse_reading(monkeypatch, victim)
+        with pytest.raises(UsageError, match=f"cannot use {victim}") as caught:
+            made.build()
+        assert caught.value.found == "permission denied" and caught.value.exit_code == 2
+        monkeypatch.undo()
+        assert {path: path.read_bytes() for path in made.shard_files("")} == before

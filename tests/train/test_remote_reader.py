@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,6 +20,7 @@ from formats.places import Place
 from formats.remote_path import RemotePath
 from formats.set_index import INDEX
 from formats.shards import ShardSet
+from train import shard_cache
 from train.augment import AugmentSettings
 from train.reading_ahead import spans_of
 from train.remote_reader import RemoteReader
@@ -193,6 +196,31 @@ def test_a_file_that_could_not_be_fetched_keeps_no_room(
         settled(reader, cache, 1)
     assert failed
     assert len(whole_files(cache)) == 1
+    assert reader.traffic.values()["files_not_kept"] == 1
+    assert reader.fallbacks == "1 file not kept in the local cache but read by ranges (storage hiccup)"
+
+
+def test_a_full_disk_under_the_cache_is_told_once_and_read_past(
+    storage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = stored_set(tmp_path, storage)
+    local = Stream(ShardSet(made.folder), SETTINGS, seed=1, augment=AugmentSettings())
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shard_cache, "_Copy", full)
+    cache = ShardCache(tmp_path / "cache", 1 << 30)
+    stream, reader = remote(made, cache)
+    for epoch in range(2):
+        assert same(batches(stream, epoch), batches(local, epoch))
+    end = time.monotonic() + 20
+    while time.monotonic() < end and not reader.fallbacks:
+        time.sleep(0.02)
+    said = capsys.readouterr().err
+    assert said.count("note: ") == 1 and "no space left on device" in said
+    assert str(cache.folder) in reader.fallbacks
+    assert "no space left" in reader.fallbacks and "read by ranges" in reader.fallbacks
 
 
 def test_a_file_that_is_damaged_in_the_cache_is_dropped_and_storage_asked(

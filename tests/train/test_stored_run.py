@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from formats.places import Place
 from formats.remote_path import RemotePath
 from formats.set_index import INDEX, pack_index
 from formats.spec import EncodingSpec
+from train import shard_cache
 from train.evaluation import evaluate_checkpoint
 from train.journal.records import read_records
 from train.run import main
@@ -76,6 +78,7 @@ def test_a_run_from_storage_learns_what_one_from_the_disk_does(
     assert "into the local cache, which then served" in told
     none = Outcome(tmp_path, True, remote | {"storage": remote["storage"] | {"file_mb": 0.0}}).text()
     assert "no file was fetched whole" in none
+    assert remote["fallbacks"] == "none possible" and remote["storage"]["files_not_kept"] == 0
     assert remote["storage"]["file_mb"] + remote["storage"]["range_mb"] > 0
     records = [r for r in read_records(tmp_path / "remote" / "metrics.jsonl") if r["phase"] == "storage"]
     assert len(records) == 2
@@ -84,6 +87,19 @@ def test_a_run_from_storage_learns_what_one_from_the_disk_does(
     assert report.json() == evaluate_checkpoint(tmp_path / "remote", folder, "test").json().replace(
         str(folder), str(stored)
     )
+
+
+def test_a_run_whose_cache_has_no_room_does_not_say_that_no_fallback_was_possible(
+    stored: RemotePath, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(shard_cache, "_Copy", full)
+    summary = train(stored, tmp_path, "exp_name=full", "trainer.max_epochs=1", "data.val=null")
+    assert summary["storage"]["files_not_kept"] > 0
+    assert "read by ranges" in summary["fallbacks"] and "no space left" in summary["fallbacks"]
+    assert f"fallbacks: {summary['fallbacks']}" in Outcome(tmp_path, True, summary).text()
 
 
 def test_two_processes_share_one_cache_and_take_the_steps_of_one(
