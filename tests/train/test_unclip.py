@@ -140,3 +140,23 @@ def test_an_arc_keeps_its_shape() -> None:
     assert grown.is_valid
     assert grown.intersection(text).area / grown.union(text).area > 0.93
     assert 8 <= len(polygon_V2) <= 40
+
+
+def test_a_ring_that_closes_as_it_grows_gives_its_outer_edge() -> None:
+    # A frame 40 px wide with a gap of 4 px in its right side: grown, the gap closes, and what is inside is
+    # an outline of its own, which runs the other way.
+    frame_V2 = [[20, 20], [120, 20], [120, 68], [100, 68], [100, 40], [40, 40], [40, 100], [100, 100]]
+    frame_V2 += [[100, 72], [120, 72], [120, 120], [20, 120]]
+    contour = np.array(frame_V2, np.int32)
+    polygon_V2 = grown_polygon(contour, float(cv2.contourArea(contour)), 1.0, 0.4)
+    assert shapely.Polygon(polygon_V2).contains(shapely.Polygon(frame_V2))
+
+
+def test_corners_stay_sharp_up_to_twice_the_growth() -> None:
+    wedge_V2 = np.array([[20, 100], [180, 72], [180, 128]], np.int32)  # 20 degrees at its tip
+    polygon_V2 = grown_polygon(wedge_V2, float(cv2.contourArea(wedge_V2)), 1.0, 0.4)
+    reach = [shapely.Polygon(wedge_V2).distance(shapely.Point(point)) for point in polygon_V2]
+    growth = shapely.Polygon(wedge_V2).area / shapely.Polygon(wedge_V2).length
+    assert 1.1 * growth < max(reach) < 2.0 * growth + 0.1
+    box_V2 = np.array([[20, 20], [180, 20], [180, 60], [20, 60]], np.int32)
+    assert len(grown_polygon(box_V2, float(cv2.contourArea(box_V2)), 1.0, 0.4)) == 4
