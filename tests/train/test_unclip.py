@@ -153,7 +153,7 @@ def test_a_ring_that_closes_as_it_grows_gives_its_outer_edge() -> None:
 
 
 def test_corners_stay_sharp_up_to_twice_the_growth() -> None:
-    wedge_V2 = np.array([[20, 100], [180, 72], [180, 128]], np.int32)  # 20 degrees at its tip
+    wedge_V2 = np.array([[20, 100], [180, 42], [180, 158]], np.int32)  # 40 degrees at its tip
     polygon_V2 = grown_polygon(wedge_V2, float(cv2.contourArea(wedge_V2)), 1.0, 0.4)
     reach = [shapely.Polygon(wedge_V2).distance(shapely.Point(point)) for point in polygon_V2]
     growth = shapely.Polygon(wedge_V2).area / shapely.Polygon(wedge_V2).length
