@@ -91,8 +91,12 @@ def detection_lines(found: Detections) -> str:
     return "".join(",".join(map(str, row)) + "\n" for row in rounded)
 
 
-def result_names(names: Sequence[str]) -> list[str]:
+def result_names(names: Sequence[str], places: Sequence[str] = ()) -> list[str]:
     """Return a name for the results of each page: without an image's suffix, unless others would have it too.
+
+    Args:
+        names: of the pages.
+        places: what errors call each; by default its name.
 
     Raises:
         UsageError: two of the names are equal.
@@ -101,7 +105,9 @@ def result_names(names: Sequence[str]) -> list[str]:
         raise UsageError(
             f"pages called {twice[0]!r}",
             expected="names that differ: results are written by name",
-            found=f"{names.count(twice[0])} of that name",
+            found=", ".join(
+                place for place, name in zip(places or names, names, strict=True) if name == twice[0]
+            ),
             next_step="rename one of them, or write their results into two folders",
         )
     short = [without_image_suffix(name) for name in names]

@@ -141,7 +141,7 @@ def predict_files(
     Raises:
         UsageError: two files would be written under one name.
     """
-    names = result_names([file.name for file in files])
+    names = result_names([file.name for file in files], [str(file) for file in files])
     folder.mkdir(parents=True, exist_ok=True)
     records, failed = [], []
     for file, name in zip(files, names, strict=True):

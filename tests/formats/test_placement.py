@@ -45,3 +45,14 @@ def test_a_page_that_would_fill_the_memory_is_refused_where_it_is_to_cover(
     with pytest.raises(SampleError, match="too narrow for its canvas") as caught:
         check_resized(place(size, covers), covers)
     assert caught.value.found.startswith(f"{size[0]} x {size[1]} (height x width)")
+
+
+@pytest.mark.parametrize(
+    ("size", "resize", "top_left"),
+    [((96, 163), "shortest", (0, -2)), ((99, 160), "shortest", (-2, 0)), ((96, 157), "longest", (0, 1))],
+)
+def test_an_odd_pixel_of_a_centred_page_stays_where_sets_have_it(
+    size: tuple[int, int], resize: str, top_left: tuple[int, int]
+) -> None:
+    geometry = GeometrySpec.model_validate({"canvas": CANVAS, "resize": resize, "position": "center"})
+    assert place(size, geometry).top_left == top_left

@@ -155,8 +155,8 @@ def test_results_are_named_without_the_suffix_unless_two_would_be_one() -> None:
     names = ["a.jpg.png", "a.jpg", "a.png"]
     assert result_names(names) == names
     with pytest.raises(UsageError, match=r"'x\.jpg'") as caught:
-        result_names(["x.jpg", "y.jpg", "x.jpg"])
-    assert caught.value.found == "2 of that name"
+        result_names(["x.jpg", "y.jpg", "x.jpg"], ["a/x.jpg", "a/y.jpg", "b/x.jpg"])
+    assert caught.value.found == "a/x.jpg, b/x.jpg"
 
 
 @pytest.mark.parametrize("suffix", [*IMAGE_SUFFIXES, ".JPG", ".jpg.png"])
