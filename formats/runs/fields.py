@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from formats.errors import DamageError
 from formats.runs.log import STAMPS
+from formats.setting_problems import WANTED
 
 Change = Annotated[list[Any], Field(min_length=2, max_length=2)]
 """A setting before and after."""
@@ -71,7 +72,7 @@ def check_fields(kind: type[_Fields], values: Mapping[str, Any], name: str) -> N
         missing = problem["type"] == "missing"
         raise DamageError(
             f"{name}, field {field}",
-            expected="what train.run writes there: " + problem["msg"].removeprefix("Input should be "),
+            expected=WANTED.get(problem["type"], "what train.run writes there"),
             found="no such field" if missing else f"{problem['input']!r:.60}",
             next_step=_NEXT,
         ) from None

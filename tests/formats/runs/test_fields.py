@@ -11,6 +11,8 @@ from made_run_folder import made_run_folder
 from formats.errors import DamageError
 from formats.runs.record import read_run
 
+WORDS = {"a whole number", "a number", "true or false", "a text", "a list", "a mapping"}
+"""What a field should have been, in the words of all messages."""
 CHECKPOINT_FAULTS: list[tuple[str, object]] = [
     ("set", 3),
     ("set", {"fingerprint": 3}),
@@ -48,7 +50,8 @@ def test_a_field_of_another_kind_is_named(tmp_path: Path, name: str, field: str,
     (folder / name).write_text(json.dumps(values | {field: value}))
     with pytest.raises(DamageError, match=rf"{name}, field {field}") as caught:
         read_run(folder)
-    assert caught.value.expected and caught.value.found and caught.value.next_step
+    assert caught.value.found and caught.value.next_step
+    assert caught.value.expected in WORDS
 
 
 @pytest.mark.parametrize(
