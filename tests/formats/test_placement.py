@@ -56,3 +56,14 @@ def test_an_odd_pixel_of_a_centred_page_stays_where_sets_have_it(
 ) -> None:
     geometry = GeometrySpec.model_validate({"canvas": CANVAS, "resize": resize, "position": "center"})
     assert place(size, geometry).top_left == top_left
+
+
+@pytest.mark.parametrize(
+    ("scale", "shift", "box"), [(0.01, 40.2, (41, 41, 42, 42)), (1.0, 1000.0, (159, 95, 160, 96))]
+)
+def test_the_box_of_a_page_is_a_pixel_at_least_and_on_the_canvas(
+    scale: float, shift: float, box: tuple[int, int, int, int]
+) -> None:
+    # No build places pages so; sets of other makers may.
+    to_canvas_23 = np.array([[scale, 0, shift], [0, scale, shift]])
+    assert page_box(Meta("a.jpg", "train", (9, 9), to_canvas_23, ()), CANVAS) == box

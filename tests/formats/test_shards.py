@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -287,3 +288,17 @@ def test_a_plane_that_is_not_stored_is_zero_in_memory_that_was_used(tmp_path: Pa
         planes = {name: plane.copy() for name, plane in opened.planes(number, scratch).items()}
     assert planes.keys() == {"distance", "prob_mask"}
     assert not any(plane.any() for plane in planes.values())
+
+
+def test_a_variant_of_a_page_that_is_not_there_is_named(fresh: Callable[..., MadeSet]) -> None:
+    opened = ShardSet(fresh("tar").folder)
+    pages = SimpleNamespace(name="train-0", keys=["a.jpg", "b.jpg"], variant=0)
+    for keys, known in ((["b.jpg"], True), (["c.jpg"], False)):
+        variants = SimpleNamespace(name="train-0-v1", keys=keys, variant=1)
+        opened.shards, opened._starts, opened.pages = [pages, variants], [0, 2, 3], 2  # type: ignore[list-item]
+        if known:
+            assert [numbers.tolist() for numbers in opened.versions()] == [[0, 1], [-1, 2]]
+            continue
+        with pytest.raises(DamageError, match="shard train-0-v1") as caught:
+            opened.versions()
+        assert caught.value.found == "one of 'c.jpg'"

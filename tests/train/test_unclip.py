@@ -61,6 +61,11 @@ def test_upright_regions_grow_by_half_a_pixel(rows: int, columns: int) -> None:
     assert float(growth) == pytest.approx(0.5)
 
 
+def test_no_region_grows_by_more_than_half_a_pixel_to_cover_its_pixels() -> None:
+    # A contour simplified to less than its region: what is missing then is no border of pixels.
+    assert float(pixel_growth(number(10.0), number(14.0), number(100.0))) == 0.5
+
+
 def test_regions_that_cover_their_contour_or_less_do_not_grow_or_shrink() -> None:
     assert float(pixel_growth(number(50.0), number(30.0), number(40.0))) == 0.0
 
