@@ -17,12 +17,23 @@ from formats.errors import SampleError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 """Of the files that are looked for as images, in lower case; what a file is says its content."""
+OTHER_SUFFIXES = (
+    *(".avif", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpx", ".jxl", ".pdf", ".svg"),
+    *(".dng", ".eps", ".exr", ".ico", ".pbm", ".pgm", ".pnm", ".ppm", ".psd", ".tga"),
+)
+"""Of files that are pages in other programs, and that are not looked for here: they are told of."""
 MAX_PIXELS = 178_956_970
 """The largest page by default, height times width: what 0.5 GB of RGB hold."""
 
 Kind = Literal["jpeg", "png", "bmp", "tiff", "webp"]
 _SIZE_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, _ORIENTATION, _SAMPLES = 256, 257, 258, 262, 274, 277
+
+
+def without_image_suffix(name: str) -> str:
+    """Return a file's name without the suffix of an image, in any case; another name as it is."""
+    stem, dot, suffix = name.rpartition(".")
+    return stem if stem and (dot + suffix).lower() in IMAGE_SUFFIXES else name
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from formats.errors import SampleError
 from formats.sample import Bytes, Meta, Points, inverse
 from formats.spec import GeometrySpec
+
+MAX_RESIZED = 178_956_970
+"""Pixels a page may be enlarged to, rows times columns: half a gigabyte of RGB."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,23 @@ def place(source: tuple[int, int], geometry: GeometrySpec) -> Placement:
     centered = geometry.position == "center"
     top, left = (space // 2 if centered else 0 for space in room)
     return Placement(source, resized, (top, left))
+
+
+def check_resized(placement: Placement, geometry: GeometrySpec) -> None:
+    """Refuse a page that would fill the memory before it is cut to its canvas.
+
+    Raises:
+        SampleError: it is so narrow that, covering the canvas, it has more than `MAX_RESIZED` pixels.
+    """
+    rows, columns = placement.resized
+    if rows * columns > MAX_RESIZED:
+        height, width = placement.source
+        raise SampleError(
+            "a page too narrow for its canvas",
+            expected=f"at most {MAX_RESIZED} pixels under geometry.resize={geometry.resize}",
+            found=f"{height} x {width} (height x width), enlarged to {rows} x {columns}",
+            next_step="set geometry.resize=longest, or take the page out of the annotations",
+        )
 
 
 def page_box(meta: Meta, canvas: tuple[int, int]) -> tuple[int, int, int, int]:

@@ -22,7 +22,7 @@ _KINDS = (
     ("a build configuration", "python -m pipeline.build", BUILD_FIELDS),
     ("a training configuration", "python -m train.run", TRAINING_FIELDS),
 )
-_WANTED = {
+WANTED = {
     "dict_type": "a mapping",
     "model_type": "a mapping",
     "model_attributes_type": "a mapping",
@@ -118,8 +118,8 @@ def _described(model: type[BaseModel], place: Location, problems: list[Any]) -> 
         return f"{where}: unknown field{_hint(str(place[-1]), _fields_at(model, place[:-1]))}"
     if first["type"] == "missing":
         return f"{where}: must be given"
-    wanted = list(dict.fromkeys(_WANTED[p["type"]] for p in problems if p["type"] in _WANTED))
-    others = list(dict.fromkeys(_message(p) for p in problems if p["type"] not in _WANTED))
+    wanted = list(dict.fromkeys(WANTED[p["type"]] for p in problems if p["type"] in WANTED))
+    others = list(dict.fromkeys(_message(p) for p in problems if p["type"] not in WANTED))
     told = " or ".join(others) or f"must be {_either(wanted)}"
     return f"{where}: {told}; found {_found(first['input'], wanted)}"
 

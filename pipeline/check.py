@@ -45,11 +45,13 @@ class Validity:
         compared: the set as it is (A) against the set as it should be (B).
         broken: names of wanted shards whose files are missing or damaged.
         why: why there is no set to compare, where there is none; A is then what stands of one.
+        too_many: what a build would end with, where more pages cannot be used than it bears; else None.
     """
 
     compared: Compared
     broken: tuple[str, ...]
     why: str | None = None
+    too_many: str | None = None
 
     @property
     def valid(self) -> bool:
@@ -66,7 +68,13 @@ class Validity:
             shown = ", ".join(self.broken[:3]) + (" and more" if len(self.broken) > 3 else "")
             verb = "is" if len(self.broken) == 1 else "are"
             text.append(f"{counted(len(self.broken), 'shard')} {verb} missing or damaged on disk: {shown}")
-        return "\n".join([*text, "next step: the same command without --check builds what is needed"])
+        step = "the same command without --check builds what is needed"
+        if self.too_many is not None:
+            step = (
+                f"{self.too_many} cannot be used, more than a build bears: mend or remove them, or build "
+                "with runtime.max_quarantined=SHARE"
+            )
+        return "\n".join([*text, f"next step: {step}"])
 
     def as_json(self) -> dict[str, Any]:
         """Return the answer as docs/format.md describes a difference, with `broken` besides."""
@@ -112,7 +120,14 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
     )
     standing = standing_shards(folder, old.shards, old, cache)
     broken = tuple(entry.name for entry in old.shards if entry.name not in standing)
-    return Validity(compared, broken)
+    return Validity(compared, broken, too_many=_too_many(config, wanted))
+
+
+def _too_many(config: BuildConfig, wanted: SetManifest) -> str | None:
+    """Return how many pages cannot be used, where a build would end with an error for it."""
+    bad, good = len(wanted.quarantined), sum(wanted.splits.values())
+    many = bad > config.runtime.max_quarantined * (good + bad)
+    return f"{bad} of {counted(good + bad, 'page')}" if many else None
 
 
 def stands_whole(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity | None:
@@ -129,9 +144,7 @@ def stands_whole(config: BuildConfig, folder: Place, *, paranoid: bool = False) 
         if old_manifest(folder) is None:
             return None
         found = check(config, folder, paranoid=paranoid)
-    bad = len(found.compared.b.quarantined)
-    many = bad > config.runtime.max_quarantined * (sum(found.compared.b.splits.values()) + bad)
-    return found if found.valid and not many else None
+    return found if found.valid and found.too_many is None else None
 
 
 def check_whatever(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity:

@@ -8,8 +8,7 @@ from itertools import accumulate, pairwise
 import cv2
 import numpy as np
 
-from formats.errors import SampleError
-from formats.placement import Placement, filter_of, lay_page
+from formats.placement import Placement, check_resized, filter_of, lay_page
 from formats.sample import Bytes, Points
 from formats.spec import GeometrySpec
 
@@ -19,10 +18,6 @@ _FILTERS = {
     "cubic": cv2.INTER_CUBIC,
     "lanczos": cv2.INTER_LANCZOS4,
 }
-
-
-MAX_RESIZED = 178_956_970
-"""Pixels a page may be enlarged to, rows times columns: half a gigabyte of RGB."""
 
 
 LEAST_REMAINING = 2.0
@@ -50,15 +45,8 @@ def draw_page(image_HWC: Bytes, placement: Placement, geometry: GeometrySpec, re
     Raises:
         SampleError: the page is so narrow that, covering the canvas, it would fill the memory.
     """
+    check_resized(placement, geometry)
     rows, columns = placement.resized
-    if rows * columns > MAX_RESIZED:
-        height, width = placement.source
-        raise SampleError(
-            "a page too narrow for its canvas",
-            expected=f"at most {MAX_RESIZED} pixels under geometry.resize={geometry.resize}",
-            found=f"{height} x {width} (height x width), enlarged to {rows} x {columns}",
-            next_step="set geometry.resize=longest, or take the page out of the annotations",
-        )
     if reduction > 1:
         image_HWC = _resized_reduced(image_HWC, placement, reduction)
     elif placement.resized != placement.source:

@@ -33,7 +33,14 @@ EXISTING = click.Path(path_type=Path)
     help="points of a line of plain files: 4, or any number (default: as the protocols need)",
 )
 @click.option("--images", type=EXISTING, help="folder of the plain files' pages, for --report")
-@click.option("--out", "folder", type=EXISTING, help="folder for every page's detections and score")
+@click.option(
+    "--out",
+    "folder",
+    type=EXISTING,
+    help="folder to write to: evaluation.json, "
+    "boxes.json (as scored), and for "
+    "each page res_NAME.txt (as ICDAR takes it: whole pixels, which may score otherwise in the third digit)",
+)
 @click.option("--report", "page", type=EXISTING, help="HTML file to write: the worst pages first")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable, on stdout")
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")

@@ -12,12 +12,11 @@ import numpy as np
 
 from formats.commands import progress
 from formats.errors import UsageError
-from formats.image_header import IMAGE_SUFFIXES
 from formats.places import Place
 from formats.shards import ShardSet
 from formats.storage import write_whole
 from train.boxes import Detections
-from train.plain_files import read_detections, read_truths, write_detections
+from train.plain_files import box_records, read_detections, read_truths, result_names, write_detections
 from train.remote_reader import open_set
 from train.score_points import score_points
 from train.scoring import FOR_POLYGONS, Evaluation, Page, evaluation_of, protocols_named, score_page
@@ -168,23 +167,25 @@ _HEADING = ("checkpoint", "step", "split", "pages", "detections", "ground_truth"
 
 
 def save_evaluation(report: EvaluationReport, folder: Path) -> None:
-    """Write ``evaluation.json`` and each page's detections as ``res_NAME.txt``.
+    """Write ``evaluation.json``, ``boxes.json`` and each page's detections as ``res_NAME.txt``.
 
     NAME is the page's key without its image's suffix, or with it where two keys differ in that alone; path
-    separators become ``_``.
+    separators become ``_``, or ``%2F`` where two keys would be one. The text files have whole pixels, as
+    ICDAR takes them; `boxes.json` has the boxes that were scored, by key, to the hundredth of a pixel.
     """
     pages = report.evaluation.pages
-    names = [page.key.replace("/", "_") for page in pages]
-    short = [_without_suffix(name) for name in names]
-    if len(set(short)) == len(short):
-        names = short
+    names = _names([page.key for page in pages])
     write_detections(folder, {name: page.found for name, page in zip(names, pages, strict=True)})
+    boxes = {"pages": [{"key": page.key, "texts": box_records(page.found)} for page in pages]}
+    write_whole(folder / "boxes.json", json.dumps(boxes, indent=1).encode() + b"\n")
     write_whole(folder / "evaluation.json", report.json().encode() + b"\n")
 
 
-def _without_suffix(name: str) -> str:
-    stem, dot, suffix = name.rpartition(".")
-    return stem if stem and dot + suffix.lower() in IMAGE_SUFFIXES else name
+def _names(keys: Sequence[str]) -> list[str]:
+    flat = [key.replace("/", "_") for key in keys]
+    if len(set(flat)) < len(flat):
+        flat = [key.replace("%", "%25").replace("/", "%2F") for key in keys]
+    return result_names(flat)
 
 
 def _page_record(page: Page) -> dict[str, Any]:

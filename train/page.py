@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from formats.errors import SampleError, UsageError
 from formats.image_header import read_header, turned, without_orientation
-from formats.placement import filter_of, lay_page, place
+from formats.placement import check_resized, filter_of, lay_page, place
 from formats.sample import Bytes, Points
 from formats.spec import GeometrySpec
 
@@ -87,8 +87,13 @@ def _as_rgb(pixels: NDArray[Any]) -> Bytes:
 
 
 def place_page(image_HWC: Bytes, geometry: GeometrySpec) -> PlacedPage:
-    """Bring a page onto the canvas by the resize rule and the position of a set's geometry."""
+    """Bring a page onto the canvas by the resize rule and the position of a set's geometry.
+
+    Raises:
+        SampleError: the page is so narrow that, covering the canvas, it would fill the memory.
+    """
     placement = place((image_HWC.shape[0], image_HWC.shape[1]), geometry)
+    check_resized(placement, geometry)
     rows, columns = placement.resized
     if placement.resized != placement.source:
         flag = FILTERS[filter_of(placement, geometry)]

@@ -12,13 +12,16 @@ from __future__ import annotations
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy as np
 
 from formats.errors import UsageError
+from formats.image_header import without_image_suffix
 from formats.sample import Points
 from formats.storage import write_whole
 from train.boxes import Detections
@@ -26,7 +29,6 @@ from train.metrics import PageTruth
 
 DONT_CARE = "###"
 PREFIXES = ("poly_gt_", "gt_", "res_")
-SUFFIXES = (".jpg", ".jpeg", ".png")
 MAX_BYTES = 1 << 24
 TOTAL_TEXT = re.compile(
     r"x:\s*\[\[([^\]]*)\]\]\s*,\s*y:\s*\[\[([^\]]*)\]\]\s*,\s*ornt:\s*\[[^\]]*\]\s*,"
@@ -80,9 +82,46 @@ def read_detections(path: Path, *, quads: bool) -> dict[str, Detections]:
 
 
 def detection_lines(found: Detections) -> str:
-    """Return detections as lines of coordinates, whole pixels, without scores, as ICDAR takes them."""
+    """Return detections as lines of coordinates, without scores, as ICDAR takes them.
+
+    Its program refuses a coordinate with a fraction, so that they are whole pixels: scored from these lines
+    a page may differ in the third digit from the boxes as they were found.
+    """
     rounded = [np.rint(polygon_V2).astype(int).reshape(-1).tolist() for polygon_V2 in found.polygons]
     return "".join(",".join(map(str, row)) + "\n" for row in rounded)
+
+
+def result_names(names: Sequence[str], places: Sequence[str] = ()) -> list[str]:
+    """Return a name for the results of each page: without an image's suffix, unless others would have it too.
+
+    Args:
+        names: of the pages.
+        places: what errors call each; by default its name.
+
+    Raises:
+        UsageError: two of the names are equal.
+    """
+    if twice := [name for name, count in Counter(names).items() if count > 1]:
+        raise UsageError(
+            f"pages called {twice[0]!r}",
+            expected="names that differ: results are written by name",
+            found=", ".join(
+                place for place, name in zip(places or names, names, strict=True) if name == twice[0]
+            ),
+            next_step="rename one of them, or write their results into two folders",
+        )
+    short = [without_image_suffix(name) for name in names]
+    counts = Counter(short)
+    chosen = [one if counts[one] == 1 else name for one, name in zip(short, names, strict=True)]
+    return chosen if len(set(chosen)) == len(chosen) else list(names)
+
+
+def box_records(found: Detections) -> list[dict[str, Any]]:
+    """Return detections as plain values: "polygon", in pixels to the hundredth, and "score"."""
+    return [
+        {"polygon": polygon_V2.round(2).tolist(), "score": round(float(score), 4)}
+        for polygon_V2, score in zip(found.polygons, found.scores, strict=True)
+    ]
 
 
 def write_detections(folder: Path, pages: Mapping[str, Detections]) -> None:
@@ -128,8 +167,8 @@ def _key(name: str) -> str:
     stem = name.removesuffix(".txt")
     for prefix in PREFIXES:
         stem = stem.removeprefix(prefix)
-    for suffix in SUFFIXES:
-        stem = stem.removesuffix(suffix)
+    while (shorter := without_image_suffix(stem)) != stem:
+        stem = shorter
     return stem
 
 

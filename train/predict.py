@@ -32,18 +32,21 @@ def main(
 ) -> int:
     """Find the texts of image files, or of all images in folders.
 
-    Writes boxes.json, and for each image res_NAME.txt (as ICDAR takes it) and NAME.png (boxes over the
-    page). Coordinates are those of the image as it is seen, its EXIF orientation applied as in training.
+    Writes boxes.json, and for each image res_NAME.txt (as ICDAR takes it: whole pixels) and NAME.png (boxes
+    over the page). Coordinates are those of the image as it is seen, its EXIF orientation applied as in
+    training. Images of kinds that are not read (.gif, .heic, .pdf, ...) are skipped in folders, and told.
 
     \b
     Examples:
       python -m train.predict --checkpoint runs/sroie page1.jpg page2.png
       python -m train.predict --checkpoint runs/sroie/best.pt --set boxes.threshold=0.4 --out boxes scans/
     """
-    from train.prediction import Predictor, image_files, predict_files
+    from train.prediction import Predictor, image_files, predict_files, skipped_images, skipped_text
     from train.trained import load_trained
 
     files = image_files(images)
+    if skipped := skipped_images(images):
+        click.echo(skipped_text(skipped), err=True)
     predictor = Predictor(load_trained(checkpoint, overrides))
     with progress(len(files), "predict") as shown:
         written = predict_files(predictor, files, folder, overlays=not no_overlays, advance=shown.advance)

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from formats.errors import UsageError
-from formats.image_header import IMAGE_SUFFIXES
+from formats.errors import SampleError, UsageError
+from formats.image_header import IMAGE_SUFFIXES, OTHER_SUFFIXES
 from formats.pictures.picture import save_png
 from formats.sample import Bytes
 from formats.storage import write_whole
 from train.boxes import Detections, to_source
 from train.figures.overlay import draw_found
 from train.page import place_page, read_page
-from train.plain_files import detection_lines
+from train.plain_files import box_records, detection_lines, result_names
 from train.trained import Trained
 
 
@@ -38,11 +38,7 @@ class Prediction:
     def record(self) -> dict[str, Any]:
         """Return it as plain values."""
         h, w = self.image_HWC.shape[:2]
-        texts = [
-            {"polygon": polygon_V2.round(2).tolist(), "score": round(float(score), 4)}
-            for polygon_V2, score in zip(self.found.polygons, self.found.scores, strict=True)
-        ]
-        return {"image": str(self.path), "width": w, "height": h, "texts": texts}
+        return {"image": str(self.path), "width": w, "height": h, "texts": box_records(self.found)}
 
 
 class Predictor:
@@ -59,10 +55,18 @@ class Predictor:
         """Find the texts of one image file.
 
         Raises:
-            UsageError: the file is no image.
+            UsageError: the file is no image, or one too narrow for the canvas.
         """
         image_HWC = read_page(path, self._geometry.exif)
-        placed = place_page(image_HWC, self._geometry)
+        try:
+            placed = place_page(image_HWC, self._geometry)
+        except SampleError as error:
+            raise UsageError(
+                f"{path}: {error.thing}",
+                expected=error.expected,
+                found=error.found,
+                next_step="cut the page into pieces, or train on a set of geometry.resize=longest",
+            ) from None
         (found,) = self._finder.find([self._finder.fit.apply(placed.canvas_HWC)])
         h, w = image_HWC.shape[:2]
         return Prediction(path, image_HWC, to_source(found, placed.to_source_23, (h, w)))
@@ -78,7 +82,13 @@ def image_files(paths: Iterable[Path]) -> list[Path]:
     for path in paths:
         inside = _images_in(path) if path.is_dir() else [path]
         if not inside or not path.exists():
-            raise UsageError(str(path), expected="an image file, or a folder of them", found="none")
+            others = ", ".join(_kinds(skipped_images([path])))
+            raise UsageError(
+                str(path),
+                expected=f"an image file ({', '.join(IMAGE_SUFFIXES)}), or a folder of them",
+                found=f"none, but {others}" if others else "none",
+                next_step="convert them to PNG" if others else "",
+            )
         files += inside
     return files
 
@@ -87,22 +97,25 @@ def _images_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
 
 
-def output_names(files: Sequence[Path]) -> list[str]:
-    """Return a name for each file's results: its stem, or its whole name where stems collide.
+def skipped_images(paths: Iterable[Path]) -> list[Path]:
+    """Return the files in the folders named that are images elsewhere, but of no kind that is read here."""
+    folders = (path for path in paths if path.is_dir())
+    return [
+        file for path in folders for file in sorted(path.iterdir()) if file.suffix.lower() in OTHER_SUFFIXES
+    ]
 
-    Raises:
-        UsageError: two files of one name.
-    """
-    stems = Counter(file.stem for file in files)
-    names = [file.stem if stems[file.stem] == 1 else file.name for file in files]
-    if twice := [name for name, count in Counter(names).items() if count > 1]:
-        raise UsageError(
-            f"images called {twice[0]!r}",
-            expected="names that differ: results are written by name",
-            found=", ".join(str(f) for f, name in zip(files, names, strict=True) if name == twice[0]),
-            next_step="predict them in two runs, with another --out",
-        )
-    return names
+
+def skipped_text(skipped: Sequence[Path]) -> str:
+    """Return what to tell of files that were skipped."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in _kinds(skipped).items())
+    return (
+        f"skipped {kinds} (the first: {skipped[0]}): of no kind that is read ({', '.join(IMAGE_SUFFIXES)}); "
+        "convert them to PNG"
+    )
+
+
+def _kinds(files: Iterable[Path]) -> dict[str, int]:
+    return dict(sorted(Counter(file.suffix.lower() for file in files).items()))
 
 
 @dataclass(frozen=True)
@@ -128,7 +141,7 @@ def predict_files(
     Raises:
         UsageError: two files would be written under one name.
     """
-    names = output_names(files)
+    names = result_names([file.name for file in files], [str(file) for file in files])
     folder.mkdir(parents=True, exist_ok=True)
     records, failed = [], []
     for file, name in zip(files, names, strict=True):

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any, Literal
 
 from formats.errors import DamageError, UsageError
+from formats.runs.fields import CheckpointFields, SummaryFields, check_fields, check_record
 from formats.runs.log import STAMPS, read_records
 from formats.settings import read_yaml
 
@@ -96,8 +97,15 @@ def read_run(folder: Path) -> RunRecord:
             expected="the resolved configuration of a training run",
             found=f"no {' and no '.join(sorted(missing))}",
         )
+    if type(settings["seed"]) is not int:
+        raise DamageError(
+            f"configuration {folder / CONFIG}, field seed",
+            expected="a whole number",
+            found=f"{settings['seed']!r:.60}",
+        )
     records = _records(folder / METRICS)
-    summary, about = _read_json(folder / SUMMARY), _read_json(folder / CHECKPOINT)
+    summary = _read_json(folder / SUMMARY, SummaryFields)
+    about = _read_json(folder / CHECKPOINT, CheckpointFields)
     state = _state(summary, records)
     told = summary if state != "unfinished" else {}
     end: Mapping[str, Any] = records[-1] if records else {}
@@ -108,7 +116,7 @@ def read_run(folder: Path) -> RunRecord:
     return RunRecord(
         folder=folder,
         name=str(settings["exp_name"]),
-        seed=int(settings["seed"]),
+        seed=settings["seed"],
         settings=settings,
         facts={"set": made_of.get("fingerprint"), "processes": summary.get("processes")}
         | _flat({"versions": about.get("versions") or summary.get("versions") or {}}),
@@ -156,27 +164,27 @@ def _flat(values: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     return flat
 
 
-def _read_json(path: Path) -> dict[str, Any]:
-    """Return the mapping in a file; an empty one where there is no file."""
+def _read_json(path: Path, kind: type[CheckpointFields]) -> dict[str, Any]:
+    """Return the mapping in a file, whose fields are of that kind; an empty one where there is no file."""
     if not path.is_file():
         return {}
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamageError(str(path), expected="JSON, as train.run writes it", found=str(error)) from None
     if not isinstance(value, dict):
         raise DamageError(str(path), expected="a JSON object", found=type(value).__name__)
+    check_fields(kind, value, str(path))
     return value
 
 
 def _records(path: Path) -> list[dict[str, Any]]:
     try:
         records = list(read_records(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DamageError(str(path), expected="a JSON object a line", found=str(error)) from None
     for number, record in enumerate(records, 1):
-        if not isinstance(record, dict) or not record.keys() >= set(STAMPS):
-            raise DamageError(f"{path}, line {number}", expected=f"a record with {', '.join(STAMPS)}")
+        check_record(record, f"{path}, line {number}")
     return records
 
 

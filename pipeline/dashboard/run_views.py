@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from formats.errors import DamageError
 from formats.runs.cautions import cautions
 from formats.runs.diff import compare_runs
 from formats.runs.diff_text import tables
+from formats.runs.page_results import PageResults
 from formats.runs.record import RunRecord
 from pipeline.dashboard.catalogue import Catalogue
 from pipeline.dashboard.charts import Axes, Line, line_chart
@@ -69,7 +71,7 @@ class RunViews:
     def run(self, name: str) -> Values:
         """One run: its curves, its figures, its worst pages."""
         record = self.catalogue.run(name)
-        results = self.catalogue.results(name)
+        results, damaged = self._results(name)
         standing, words = self._standing(record)
         worst = []
         if results is not None and standing and (opened := self.catalogue.readable(standing[0])) is not None:
@@ -82,9 +84,17 @@ class RunViews:
             "standing": words,
             "charts": run_charts({name: record}),
             "results": results,
+            "damaged": damaged,
             "worst": worst,
             "others": [other for other in self.catalogue.runs() if other != name],
         }
+
+    def _results(self, name: str) -> tuple[PageResults | None, str]:
+        """Return what a run's best validation found, and why that cannot be read, where it cannot."""
+        try:
+            return self.catalogue.results(name), ""
+        except DamageError as error:
+            return None, " ".join(str(error).split())
 
     def comparison(self, names: list[str]) -> Values:
         """Runs side by side, with the settings in which they differ."""

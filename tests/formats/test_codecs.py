@@ -207,3 +207,11 @@ def test_a_jpeg_has_the_same_colours_with_and_without_a_fourth_channel() -> None
     decode_image(payload, encoding, three)
     decode_image(payload, encoding, four)
     np.testing.assert_array_equal(four[..., :3], three)
+
+
+def test_an_overlap_of_a_single_step_is_stored() -> None:
+    maps = DistanceMaps(*(np.zeros((32, 32), np.uint8) for _ in range(3)))
+    assert maps.overlap_HW is not None
+    assert "overlap" not in map_planes(maps)
+    maps.overlap_HW[7, 5] = 1
+    assert map_planes(maps)["overlap"][7, 5] == 1

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from formats.errors import SampleError
-from formats.image_header import read_header
+from formats.image_header import IMAGE_SUFFIXES, OTHER_SUFFIXES, read_header, without_image_suffix
 
 FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 PAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (7, 12, 3), dtype=np.uint8))
@@ -121,3 +121,22 @@ def test_sizes_of_all_real_pages(shared_data: Path) -> None:
     for page in pages:
         with Image.open(page) as image:
             assert read_header(page.read_bytes(), page.name).turned_size == (image.height, image.width)
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("a.jpg", "a"),
+        ("a.b.TIFF", "a.b"),
+        ("a.gif", "a.gif"),
+        (".png", ".png"),
+        ("a", "a"),
+        ("a.jpg.png", "a.jpg"),
+    ],
+)
+def test_the_suffix_of_an_image_is_taken_off_a_name(name: str, short: str) -> None:
+    assert without_image_suffix(name) == short
+
+
+def test_no_suffix_is_both_read_and_told_of_as_unread() -> None:
+    assert not set(IMAGE_SUFFIXES) & set(OTHER_SUFFIXES)

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from encoded_sets import MadeSet, load_shards, made_samples, rewrite, write_set
+from made_set import made_sample, make_set
 
 from formats.errors import DamageError, SetError, TextshardsError, UsageError
 from formats.manifest_files import read_set_manifest
-from formats.sample import Sample, TargetMaps
+from formats.places import Place
+from formats.sample import DistanceMaps, Sample, TargetMaps
+from formats.shard_files import read_range
 from formats.shards import ShardSet
 from formats.spec import EncodingSpec
 from formats.storage import crc32c
 
+CANVAS = (128, 96)
 CONTAINERS = pytest.mark.parametrize("container", ["tar", "zarr"])
 
 
@@ -232,3 +238,67 @@ def test_a_set_without_samples(tmp_path: Path) -> None:
 def test_no_set_at_all(tmp_path: Path) -> None:
     with pytest.raises(TextshardsError, match="no set of shards"):
         ShardSet(tmp_path)
+
+
+def test_what_is_read_again_past_a_cache_is_checked_too(fresh: Callable[..., MadeSet]) -> None:
+    made = fresh("tar")
+    whole = ShardSet(made.folder).member(0, "image")
+
+    def flipped(path: Place, size: int, offset: int) -> bytes:
+        data = bytearray(read_range(path, size, offset))
+        data[0] ^= 1
+        return bytes(data)
+
+    assert ShardSet(made.folder, read=flipped, again=read_range).member(0, "image") == whole
+    for again in (None, flipped):
+        with pytest.raises(DamageError, match=f"image of {made.samples[0].meta.key}"):
+            ShardSet(made.folder, read=flipped, again=again).member(0, "image")
+
+
+def test_the_variant_in_a_key_stands_behind_the_last_mark(
+    fresh: Callable[..., MadeSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = ShardSet(fresh("tar").folder)
+    numbers = {("a#v2.jpg", 0): 3, ("a#v2.jpg", 1): 7}
+    monkeypatch.setattr(ShardSet, "number", lambda _set, page, variant=0: numbers.get((page, variant)))
+    assert [opened.find(key) for key in ("a#v2.jpg", "a#v2.jpg#v1", "a#v2.jpg#v2")] == [3, 7, None]
+
+
+def test_a_raw_page_that_was_seen_is_still_whole_or_an_error(tmp_path: Path) -> None:
+    samples = made_samples()[:1]
+    canvas = samples[0].image_HWC.shape[:2]
+    make_set(tmp_path, samples, encoding=EncodingSpec(image="raw"), canvas=canvas)
+    opened = ShardSet(tmp_path)
+    opened.image(0, seen=True)
+    column = opened.shards[0].columns["image"]
+    with column.path.open("r+b") as file:
+        file.truncate(int(column.offset[0]) + 1000)
+    with pytest.raises(DamageError, match="image of"):
+        opened.image(0, seen=True)
+
+
+def test_a_plane_that_is_not_stored_is_zero_in_memory_that_was_used(tmp_path: Path) -> None:
+    page = made_sample(0)
+    blank = DistanceMaps(*(np.zeros(CANVAS, np.uint8) for _ in range(3)))
+    samples = [page, replace(page, maps=blank, meta=replace(page.meta, key="pages/z.jpg"))]
+    make_set(tmp_path, samples, encoding=EncodingSpec(container="zarr"), canvas=CANVAS)
+    opened = ShardSet(tmp_path)
+    scratch = np.empty(opened.plane_bytes, np.uint8)
+    for number in (0, 1):
+        planes = {name: plane.copy() for name, plane in opened.planes(number, scratch).items()}
+    assert planes.keys() == {"distance", "prob_mask"}
+    assert not any(plane.any() for plane in planes.values())
+
+
+def test_a_variant_of_a_page_that_is_not_there_is_named(fresh: Callable[..., MadeSet]) -> None:
+    opened = ShardSet(fresh("tar").folder)
+    pages = SimpleNamespace(name="train-0", keys=["a.jpg", "b.jpg"], variant=0)
+    for keys, known in ((["b.jpg"], True), (["c.jpg"], False)):
+        variants = SimpleNamespace(name="train-0-v1", keys=keys, variant=1)
+        opened.shards, opened._starts, opened.pages = [pages, variants], [0, 2, 3], 2  # type: ignore[list-item]
+        if known:
+            assert [numbers.tolist() for numbers in opened.versions()] == [[0, 1], [-1, 2]]
+            continue
+        with pytest.raises(DamageError, match="shard train-0-v1") as caught:
+            opened.versions()
+        assert caught.value.found == "one of 'c.jpg'"

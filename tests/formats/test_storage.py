@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,24 @@ def test_whole_or_absent(tmp_path: Path) -> None:
     assert [(found.name, found.read_bytes()) for found in tmp_path.iterdir()] == [("file", b"old")]
     write_whole(path, b"new")
     assert path.read_bytes() == b"new"
+
+
+def test_bytes_are_on_the_disk_before_the_name_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def synced(descriptor: int) -> None:
+        done.append(f"synced {os.fstat(descriptor).st_size} bytes")
+        fsync(descriptor)
+
+    def named(path: Path, target: Path) -> Path:
+        done.append(f"named {target.name}")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    write_whole(tmp_path / "file", b"whole")
+    assert done == ["synced 5 bytes", "named file"]
 
 
 def test_two_that_write_one_file_at_once(tmp_path: Path) -> None:

@@ -199,6 +199,21 @@ def test_lines_that_move_in_the_labels_change_no_byte_of_a_shard(tmp_path: Path,
     assert verify_set(tmp_path / "a", deep=True).problems == ()
 
 
+@pytest.mark.parametrize(("allowed", "builds"), [(0.5, True), (0.49, False)])
+def test_a_build_goes_on_up_to_the_share_of_unusable_pages_that_is_allowed(
+    tmp_path: Path, allowed: float, builds: bool
+) -> None:
+    pages = made_pages(tmp_path / "pages", 4)
+    for number in (1, 2):
+        (pages / f"train/page_{number}.jpg").write_bytes(b"no image")
+    runtime: dict[str, object] = {"workers": 1, "max_quarantined": allowed}
+    if builds:
+        assert run(tmp_path / "set", pages, runtime=runtime).manifest.splits == {"train": 2}
+        return
+    with pytest.raises(TextshardsError, match="2 of 4 samples cannot be used"):
+        run(tmp_path / "set", pages, runtime=runtime)
+
+
 def test_texts_beside_their_page_are_told(tmp_path: Path, pages: Path) -> None:
     with (pages / "train/page_1.txt").open("a") as file:
         file.write("10,300,90,300,90,320,10,320,far\n0,-40,9,-40,9,-30,0,-30,above\n")

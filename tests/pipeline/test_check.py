@@ -16,7 +16,10 @@ from built_set import BuiltSet, built_set, invoke, snapshot
 from made_pages import made_page
 
 from formats.errors import SetError, StorageError, TextshardsError, UsageError
+from formats.settings import load_settings
 from pipeline.build import main
+from pipeline.check import check
+from pipeline.config import BuildConfig
 from pipeline.examine import examine
 from pipeline.existing import locked
 
@@ -307,3 +310,14 @@ def test_a_damaged_manifest_is_no_set_to_compare(made: BuiltSet) -> None:
     path.write_bytes(path.read_bytes().replace(b"train", b"traim", 1))
     with pytest.raises(SetError, match=r"manifest\.json"):
         check(made)
+
+
+def test_where_a_build_would_end_with_an_error_that_is_told(made: BuiltSet) -> None:
+    (made.pages / "train/page_1.jpg").unlink()
+    told = check(load_settings(BuildConfig, made.config), made.folder).human_text()
+    assert "next step: 1 of 5 pages cannot be used, more than a build bears" in told
+    with pytest.raises(TextshardsError, match="1 of 5 samples cannot be used"):
+        made.build()
+    bearing = load_settings(BuildConfig, made.config, ["runtime.max_quarantined=0.5"])
+    assert "next step: the same command without --check" in check(bearing, made.folder).human_text()
+    assert made.build("runtime.max_quarantined=0.5").manifest.splits == {"train": 4}

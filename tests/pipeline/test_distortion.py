@@ -202,6 +202,16 @@ def test_adding_a_variant_reuses_the_others(tmp_path: Path, pages: Path) -> None
     assert run(tmp_path / "set", pages, 1).removed == 2 * per_variant
 
 
+def test_pages_have_the_first_numbers_whatever_their_shards_are_called(tmp_path: Path, pages: Path) -> None:
+    run(tmp_path, pages, 2)
+    opened = ShardSet(tmp_path, variants=True)
+    variants = [shard.variant for shard in opened.shards]
+    assert variants == sorted(variants) and set(variants) == {0, 1, 2}
+    keys = [opened.key(number) for number in range(len(opened))]
+    assert keys[: opened.pages] == [ShardSet(tmp_path).key(number) for number in range(opened.pages)]
+    assert all("#v" in key for key in keys[opened.pages :])
+
+
 def test_an_unusable_page_is_quarantined_once(tmp_path: Path) -> None:
     root = made_pages(made_pages(tmp_path / "pages", 4), 2, "test")
     (root / "train/page_1.jpg").write_bytes((root / "train/page_1.jpg").read_bytes()[:900])

@@ -8,6 +8,7 @@ import simplejpeg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.errors import SampleError
 from formats.placement import place
 from formats.spec import GeometrySpec
 from pipeline.geometry import draw_page, move, move_each, spare_reduction
@@ -150,3 +151,9 @@ def test_polygons_move_together_as_each_does() -> None:
     for polygon_V2, moved_V2 in zip(polygons, moved, strict=True):
         np.testing.assert_array_equal(moved_V2, move(polygon_V2, matrix_23))
     assert move_each([], matrix_23) == []
+
+
+def test_a_page_too_narrow_to_cover_the_canvas_is_not_drawn() -> None:
+    geometry = GeometrySpec(canvas=(736, 736), resize="shortest")
+    with pytest.raises(SampleError, match="too narrow for its canvas"):
+        draw_page(np.zeros((2, 8000, 3), np.uint8), place((2, 8000), geometry), geometry)

@@ -122,6 +122,23 @@ def test_a_text_beside_its_page_is_not_learnt_from_the_padding(record: SourceRec
     assert [text.status for text in sample.meta.texts] == ["outside"] * 4 + ["care"] + ["outside"] * 4
 
 
+@pytest.mark.parametrize(("beyond", "status"), [(-0.25, "care"), (0.25, "outside")])
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_a_page_ends_half_a_pixel_outside_its_outer_pixels(
+    record: SourceRecord, side: str, beyond: float, status: str
+) -> None:
+    # Of 96 x 128 pixels: from -0.5 to 95.5 and to 127.5; each text begins so far beyond that border.
+    x, y = {
+        "left": (-0.5 - beyond - 80, 40.0),
+        "top": (20.0, -0.5 - beyond - 20),
+        "right": (127.5 + beyond, 40.0),
+        "bottom": (20.0, 95.5 + beyond),
+    }[side]
+    text = SourceText(BOX - BOX.min(axis=0) + [x, y], False, None)
+    sample = make_sample(replace(record, texts=(text,)), digest(record), SETTINGS, 10**6)
+    assert [text.status for text in sample.meta.texts] == [status]
+
+
 def test_an_image_that_changed_since_the_plan_is_refused(record: SourceRecord) -> None:
     planned = digest(record)
     record.image.write_bytes(made_page(1))

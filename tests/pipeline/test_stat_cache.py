@@ -52,8 +52,10 @@ def test_paranoid_believes_nothing(tmp_path: Path) -> None:
 def test_a_file_just_written_is_not_remembered(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"one")
+    stamp = path.stat().st_mtime_ns
     saved(tmp_path, path)
-    path.write_bytes(b"two")  # may fall into the same tick of the clock, with the same size
+    path.write_bytes(b"two")
+    os.utime(path, ns=(stamp, stamp))  # as in the same tick of the clock, with the same size
     assert StatCache(tmp_path).sha256(path) == hashlib.sha256(b"two").hexdigest()
 
 
@@ -62,6 +64,16 @@ def test_a_broken_cache_costs_time_only(tmp_path: Path, junk: bytes) -> None:
     (tmp_path / STAT_CACHE).write_bytes(junk)
     path = aged(tmp_path / "a", b"one")
     assert StatCache(tmp_path).sha256(path) == hashlib.sha256(b"one").hexdigest()
+
+
+def test_a_hash_that_changed_in_the_cache_is_not_believed(tmp_path: Path) -> None:
+    path = aged(tmp_path / "a", b"one")
+    right, wrong = saved(tmp_path, path), hashlib.sha256(b"two").hexdigest()
+    cache = tmp_path / STAT_CACHE
+    written = cache.read_bytes()
+    cache.write_bytes(written.replace(right.encode(), wrong.encode()))
+    assert cache.read_bytes() != written
+    assert StatCache(tmp_path).sha256(path) == right
 
 
 def test_images_that_cannot_be_read_are_named(tmp_path: Path) -> None:

@@ -137,6 +137,16 @@ def test_text_share_puts_text_in_the_crop(as_planes: bool) -> None:
     assert share(AugmentSettings(text_share=0)) < 0.6
 
 
+def test_the_text_that_was_drawn_lies_in_the_crop_however_it_is_turned() -> None:
+    distance_HW = np.zeros((1024, 1024), np.uint8)
+    distance_HW[512, 480] = 255
+    settings = AugmentSettings(rotation=180, scale=(1, 1), text_share=1)
+    drawn = draws({"distance": distance_HW}, settings)
+    at = np.array([moved(draw.matrix_23, (480, 512))[0] for draw in drawn])
+    assert (at >= -0.5).all() and (at <= [127.5, 95.5]).all()
+    assert (at.min(axis=0) < [3, 3]).all() and (at.max(axis=0) > [124, 92]).all()
+
+
 @pytest.mark.parametrize("scale", [0.5, 1.0, 2.0])
 def test_crops_stay_on_the_page_or_hold_it_whole(planes: dict[str, Bytes], scale: float) -> None:
     for draw in draws(planes, AugmentSettings(scale=(scale, scale), rotation=0, text_share=0.5), 100):

@@ -204,3 +204,11 @@ def test_boxes_go_back_through_the_matrix_onto_the_page() -> None:
 def test_an_unclip_that_is_none_is_refused(unclip: object) -> None:
     with pytest.raises(ValidationError):
         BoxSettings(unclip=unclip)  # type: ignore[arg-type]
+
+
+def test_a_box_of_just_the_least_size_is_kept() -> None:
+    (quad_42,) = boxes_from_probability(blocks([0.9]), EXACT, RATIO).polygons
+    side = float(np.linalg.norm(np.diff(quad_42[:3], axis=0), axis=1).min())
+    for least, count in ((side, 1), (side + 1e-6, 0)):
+        settings = EXACT.model_copy(update={"min_size": least})
+        assert len(boxes_from_probability(blocks([0.9]), settings, RATIO)) == count

@@ -196,3 +196,24 @@ def test_copies_of_both_files_are_a_checkpoint(tmp_path: Path) -> None:
     for suffix in ("pt", "json"):
         (tmp_path / f"mine.{suffix}").write_bytes((tmp_path / f"run/best.{suffix}").read_bytes())
     assert load_checkpoint(tmp_path / "mine.pt").about["step"] == 1
+
+
+def test_the_first_score_that_compares_is_ranked(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path)
+    save(checkpoints, 2, 0.9)
+    checkpoints.scores_from = 3
+    save(checkpoints, 3, 0.4)
+    assert checkpoints.ranking() == ["step_00000003"]
+
+
+def test_weights_and_what_is_known_of_them_are_of_one_checkpoint_while_links_move(tmp_path: Path) -> None:
+    checkpoints = Checkpoints(tmp_path, keep_best=2)
+    save(checkpoints, 1, 0.5)
+    save(checkpoints, 2, 0.4)
+    # As a kill leaves them between the two: best.pt is of step 2 already, best.json still of step 1.
+    (tmp_path / "best.pt").unlink()
+    (tmp_path / "best.pt").symlink_to("checkpoints/step_00000002.pt")
+    for path in (tmp_path, tmp_path / "best.pt"):
+        found = load_checkpoint(path)
+        assert (found.about["step"], found.path.name) == (2, "step_00000002.pt")
+        assert torch.equal(found.weights["bn.steps"], WEIGHTS["bn.steps"] + 2)

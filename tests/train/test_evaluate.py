@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from formats.errors import UsageError
 from formats.shards import ShardSet
+from train.boxes import Detections
 from train.evaluate import main
 from train.evaluation import (
     NO_DETECTIONS,
@@ -129,6 +130,8 @@ def test_plain_files_by_icdar(tmp_path: Path) -> None:
     [
         (["scan/page0", "img.v2", "a/b.JPG", ".jpg"], ["scan_page0", "img.v2", "a_b", ".jpg"]),
         (["x.jpg", "x.png"], ["x.jpg", "x.png"]),
+        (["a/b.jpg", "a_b.jpg"], ["a%2Fb", "a_b"]),
+        (["a/b.jpg", "a_b.jpg", "a%2Fb.jpg"], ["a%2Fb", "a_b", "a%252Fb"]),
     ],
 )
 def test_detections_are_written_by_key(tmp_path: Path, keys: list[str], names: list[str]) -> None:
@@ -188,3 +191,15 @@ def test_plain_files_by_cleval_alone_are_quads(tmp_path: Path) -> None:
     assert report.evaluation.scores["cleval"].per_page[0].recall_total == 5
     curved = evaluate_files(found, truth, ["cleval"], outline="polygon")
     assert len(curved.evaluation.pages[0].truth.polygons[0]) == 5
+
+
+def test_the_boxes_that_were_scored_are_written_beside_whole_pixels(tmp_path: Path) -> None:
+    truth = PageTruth((np.array([[0.0, 0], [9, 0], [9, 9], [0, 9]]),), np.array([False]), None)
+    found = Detections((np.array([[0.25, 0.4], [9.6, 0], [9, 9.125], [0, 9]]),), np.array([0.5]))
+    page = score_page("a/b.jpg", truth, found, {"icdar2015": PROTOCOLS["icdar2015"]})
+    save_evaluation(EvaluationReport({}, evaluation_of([page], ["icdar2015"])), tmp_path)
+    assert (tmp_path / "res_a_b.txt").read_text() == "0,0,10,0,9,9,0,9\n"
+    polygon = [[0.25, 0.4], [9.6, 0.0], [9.0, 9.12], [0.0, 9.0]]
+    assert json.loads((tmp_path / "boxes.json").read_text()) == {
+        "pages": [{"key": "a/b.jpg", "texts": [{"polygon": polygon, "score": 0.5}]}]
+    }

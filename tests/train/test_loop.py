@@ -297,3 +297,18 @@ def test_validation_every_few_epochs_and_at_the_end(tmp_path: Path) -> None:
     loop, saved = make_loop(tmp_path, max_epochs=5, validate_every=2)
     loop.run(never)
     assert [bool(save["metrics"]) for save in saved] == [False, True, False, True, True]
+
+
+def test_the_learning_rate_that_is_recorded_is_that_of_the_step(tmp_path: Path) -> None:
+    task = Line()
+    loop, _ = make_loop(tmp_path, task=task, accumulate=1, log_every=1, max_epochs=1)
+    losses, used = task.losses, []
+
+    def noted(*given: Any) -> Mapping[str, Tensor]:
+        used.append(loop.learner.optimizer.param_groups[0]["lr"])
+        return losses(*given)
+
+    task.losses = noted  # type: ignore[method-assign]
+    loop.run(never)
+    assert [record["lr"] for record in lines(tmp_path) if record["phase"] == "train"] == used
+    assert len(set(used)) > 3

@@ -56,6 +56,12 @@ def test_what_is_left_out_changes_with_the_epoch() -> None:
     assert set().union(*left_out) == set(range(35))
 
 
+def test_each_set_has_an_order_of_its_own() -> None:
+    orders = [Order(99, name, seed=0, batch_size=3).epoch(0).tolist() for name in (SET, SET[:-1] + "1")]
+    assert orders[0] != orders[1]
+    assert sorted(orders[0]) == sorted(orders[1])
+
+
 def test_without_shuffle_the_order_is_that_of_the_set() -> None:
     order = Order(7, SET, seed=0, batch_size=3, shuffle=False, drop_last=False)
     assert [order.share(order.epoch(5), position).tolist() for position in range(3)] == [

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from formats.errors import UsageError
+from formats.image_header import IMAGE_SUFFIXES
 from train.boxes import Detections
-from train.plain_files import detection_lines, read_detections, read_truths, write_detections
+from train.plain_files import detection_lines, read_detections, read_truths, result_names, write_detections
 
 SQUARE = "0,0,10,0,10,10,0,10"
 
@@ -146,3 +147,19 @@ def test_names_of_one_page_meet_and_never_twice(tmp_path: Path) -> None:
 def test_curved_detections_are_not_read_as_quads(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="8 numbers"):
         read_detections(write(tmp_path, a="0,0,5,2,10,0,10,10,5,12,0,10"), quads=True)
+
+
+def test_results_are_named_without_the_suffix_unless_two_would_be_one() -> None:
+    assert result_names(["x.jpg", "x.png", "y.TIF", "notes.txt"]) == ["x.jpg", "x.png", "y", "notes.txt"]
+    # Whole names where a short one would be another's whole one.
+    names = ["a.jpg.png", "a.jpg", "a.png"]
+    assert result_names(names) == names
+    with pytest.raises(UsageError, match=r"'x\.jpg'") as caught:
+        result_names(["x.jpg", "y.jpg", "x.jpg"], ["a/x.jpg", "a/y.jpg", "b/x.jpg"])
+    assert caught.value.found == "a/x.jpg, b/x.jpg"
+
+
+@pytest.mark.parametrize("suffix", [*IMAGE_SUFFIXES, ".JPG", ".jpg.png"])
+def test_a_picture_of_any_kind_that_is_read_may_stand_in_a_name(tmp_path: Path, suffix: str) -> None:
+    folder = write(tmp_path, **{f"gt_x{suffix}": f"{SQUARE},word"})
+    assert read_truths(folder, quads=True).keys() == {"x"}

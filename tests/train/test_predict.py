@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -11,10 +14,11 @@ from PIL import Image
 
 from formats.errors import UsageError
 from formats.shards import ShardSet
+from formats.spec import GeometrySpec
 from train.metrics import IcdarIou, truth_of
 from train.plain_files import read_detections
 from train.predict import main
-from train.prediction import image_files, output_names
+from train.prediction import Predictor, image_files, predict_files, skipped_images, skipped_text
 
 
 @pytest.fixture(scope="module")
@@ -90,11 +94,25 @@ def test_settings_can_be_changed(small_run: Path, pages: Path, tmp_path: Path) -
     assert isinstance(result.exception, UsageError)
 
 
-def test_names_never_collide() -> None:
-    files = [Path("a/x.jpg"), Path("a/x.png"), Path("b/y.png")]
-    assert output_names(files) == ["x.jpg", "x.png", "y"]
-    with pytest.raises(UsageError, match=r"x\.jpg"):
-        output_names([Path("a/x.jpg"), Path("b/x.jpg")])
+def test_pages_of_one_name_are_refused_before_any_is_found(pages: Path, tmp_path: Path) -> None:
+    files = [pages / "page0.png", tmp_path / "page0.png"]
+    with pytest.raises(UsageError, match=re.escape(str(files[1]))):
+        predict_files(None, files, tmp_path / "out")  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_page_too_narrow_for_the_canvas_is_told_and_the_rest_done(pages: Path, tmp_path: Path) -> None:
+    # Of 1 x 15000 pixels: to cover the canvas it would be enlarged to 23 gigabytes.
+    Image.new("L", (15_000, 1)).save(tmp_path / "line.png")
+    geometry = GeometrySpec(canvas=(736, 736), resize="shortest")
+    trained = SimpleNamespace(
+        finder=lambda: None, set_settings=SimpleNamespace(geometry=geometry), path=tmp_path
+    )
+    predictor = Predictor(trained)  # type: ignore[arg-type]
+    written = predict_files(predictor, [tmp_path / "line.png"], tmp_path / "out")
+    (error,) = written.failed
+    assert "line.png: a page too narrow for its canvas" in str(error)
+    assert "1 x 15000 (height x width), enlarged to 736 x 11040000" in error.found
 
 
 def test_folders_give_their_images(tmp_path: Path) -> None:
@@ -109,3 +127,23 @@ def test_folders_give_their_images(tmp_path: Path) -> None:
     for path in (tmp_path / "none", tmp_path / "absent.png"):
         with pytest.raises(UsageError):
             image_files([path])
+
+
+def test_images_of_kinds_that_are_not_read_are_told_of(small_run: Path, pages: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for name in ("a.gif", "b.GIF", "c.heic", "notes.txt"):
+        (folder / name).touch()
+    assert [path.name for path in skipped_images([folder, pages / "page0.png"])] == [
+        "a.gif",
+        "b.GIF",
+        "c.heic",
+    ]
+    assert "skipped 2 .gif, 1 .heic (the first: " in skipped_text(skipped_images([folder]))
+    with pytest.raises(UsageError) as caught:
+        image_files([folder])
+    assert (caught.value.found, caught.value.next_step) == ("none, but .gif, .heic", "convert them to PNG")
+    shutil.copy(pages / "page0.png", folder)
+    result = predict(small_run, tmp_path / "out", "--no-overlays", str(folder))
+    assert result.return_value == 0
+    assert "a.gif" in result.stderr and ".webp" in result.stderr

@@ -39,3 +39,10 @@ def test_a_map_without_background_is_one_region() -> None:
     regions = find_regions(np.full((6, 8), 0.9, np.float32), 0.3, 0.4)
     assert regions.pixels_K.tolist() == [48.0]
     assert regions.scores_K == pytest.approx([0.9])
+
+
+def test_a_region_of_just_the_least_score_is_kept() -> None:
+    prob_HW = np.zeros((8, 8), np.float32)
+    prob_HW[2:6, 2:6] = 0.5
+    assert find_regions(prob_HW, 0.25, 0.5).scores_K.tolist() == [0.5]
+    assert find_regions(prob_HW, 0.25, 0.50001).contours == ()

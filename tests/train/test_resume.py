@@ -319,3 +319,12 @@ def test_a_run_without_an_average_gets_one_of_what_it_learnt(
     found = load_checkpoint(tmp_path / "x/last.pt").weights
     name = "backbone.conv1.weight"
     torch.testing.assert_close(found[name], learnt[name], rtol=0, atol=1e-9)
+
+
+def test_an_epoch_of_another_window_begins_again(shards: Path, tmp_path: Path) -> None:
+    # Under shuffle=full the window decides nothing; here it decides the order of every batch.
+    words = ("data.stream.shuffle=shards", "data.stream.shuffle_window=2")
+    folder, _ = begun(shards, tmp_path, *words)
+    _, pages, summary = gone_on(shards, folder, "data.stream.shuffle_window=1")
+    assert summary["resumed"][0]["begins_again"] == {"epoch": 0, "batches": 2}
+    assert len(pages) == len(set(pages)) == 8

@@ -187,3 +187,16 @@ def test_the_command_ends_with_an_error_that_names_the_file(tmp_path: Path, veri
     else:
         summary = json.loads((tmp_path / "run/summary.json").read_text())
         assert (summary["shards_opened"], summary["shards_verified"]) == (1, 0)
+
+
+def test_processes_hash_together_what_any_of_them_reads(tmp_path: Path) -> None:
+    # One page a shard, so that most shards a process answers for are read by the others alone.
+    make_set(tmp_path, SAMPLES, encoding=EncodingSpec(), canvas=CANVAS, samples_per_shard=1)
+    settings = StreamSettings.model_validate({"batch_size": 4, "crop": (64, 96), "prefetch": 1})
+    streams = [
+        Stream(ShardSet(tmp_path), settings, seed=0, augment=AugmentSettings(), rank=rank, world=2)
+        for rank in range(2)
+    ]
+    for stream in streams:
+        read_whole(stream)
+    assert [stream.shards_verified for stream in streams] == [6, 6]

@@ -61,6 +61,11 @@ def test_upright_regions_grow_by_half_a_pixel(rows: int, columns: int) -> None:
     assert float(growth) == pytest.approx(0.5)
 
 
+def test_no_region_grows_by_more_than_half_a_pixel_to_cover_its_pixels() -> None:
+    # A contour simplified to less than its region: what is missing then is no border of pixels.
+    assert float(pixel_growth(number(10.0), number(14.0), number(100.0))) == 0.5
+
+
 def test_regions_that_cover_their_contour_or_less_do_not_grow_or_shrink() -> None:
     assert float(pixel_growth(number(50.0), number(30.0), number(40.0))) == 0.0
 
@@ -140,3 +145,23 @@ def test_an_arc_keeps_its_shape() -> None:
     assert grown.is_valid
     assert grown.intersection(text).area / grown.union(text).area > 0.93
     assert 8 <= len(polygon_V2) <= 40
+
+
+def test_a_ring_that_closes_as_it_grows_gives_its_outer_edge() -> None:
+    # A frame 40 px wide with a gap of 4 px in its right side: grown, the gap closes, and what is inside is
+    # an outline of its own, which runs the other way.
+    frame_V2 = [[20, 20], [120, 20], [120, 68], [100, 68], [100, 40], [40, 40], [40, 100], [100, 100]]
+    frame_V2 += [[100, 72], [120, 72], [120, 120], [20, 120]]
+    contour = np.array(frame_V2, np.int32)
+    polygon_V2 = grown_polygon(contour, float(cv2.contourArea(contour)), 1.0, 0.4)
+    assert shapely.Polygon(polygon_V2).contains(shapely.Polygon(frame_V2))
+
+
+def test_corners_stay_sharp_up_to_twice_the_growth() -> None:
+    wedge_V2 = np.array([[20, 100], [180, 42], [180, 158]], np.int32)  # 40 degrees at its tip
+    polygon_V2 = grown_polygon(wedge_V2, float(cv2.contourArea(wedge_V2)), 1.0, 0.4)
+    reach = [shapely.Polygon(wedge_V2).distance(shapely.Point(point)) for point in polygon_V2]
+    growth = shapely.Polygon(wedge_V2).area / shapely.Polygon(wedge_V2).length
+    assert 1.1 * growth < max(reach) < 2.0 * growth + 0.1
+    box_V2 = np.array([[20, 20], [180, 20], [180, 60], [20, 60]], np.int32)
+    assert len(grown_polygon(box_V2, float(cv2.contourArea(box_V2)), 1.0, 0.4)) == 4

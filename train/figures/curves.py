@@ -34,8 +34,11 @@ class Series:
 
     @property
     def best(self) -> int | None:
-        """Index of the first greatest value; None if there is no finite one."""
-        return None if np.isnan(self.values_N).all() else int(np.nanargmax(self.values_N))
+        """Index of the greatest value, the later of equals as everywhere; None if there is no finite one."""
+        backwards_N = self.values_N[::-1]
+        if np.isnan(backwards_N).all():
+            return None
+        return len(backwards_N) - 1 - int(np.nanargmax(backwards_N))
 
 
 def series(records: Records, phase: str, name: str) -> Series:

@@ -66,6 +66,9 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
         ("metrics.jsonl", "[]\n"),
         ("summary.json", "{"),
         ("last.json", "[]"),
+        ("summary.json", '{"finished": true}'),
+        ("summary.json", "[" * 100_000),
+        ("metrics.jsonl", "[" * 100_000 + "\n"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, name: str, text: str) -> None:
@@ -74,3 +77,11 @@ def test_damage_is_named(tmp_path: Path, name: str, text: str) -> None:
     with pytest.raises(DamageError, match=name) as caught:
         read_run(folder)
     assert caught.value.exit_code == 1
+
+
+def test_a_seed_that_is_no_number_is_named(tmp_path: Path) -> None:
+    folder = made_run_folder(tmp_path / "a")
+    text = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(text.replace("seed: 42", "seed: x"))
+    with pytest.raises(DamageError, match=r"config\.yaml, field seed"):
+        read_run(folder)

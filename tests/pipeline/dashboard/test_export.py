@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 from built_set import invoke
 from dashboard_site import Site, copy_site
 
+from formats.runs.page_results import PAGES
 from pipeline.health import main
 
 
@@ -45,3 +47,17 @@ def test_damage_is_in_the_file(site: Site, tmp_path: Path) -> None:
     copied.made.shard_files(".tar")[0].unlink()
     text = written(copied, tmp_path / "health.html")
     assert 'id="p-set-made"' in text and "damaged" in text and 'id="p-set-made-samples"' not in text
+
+
+def test_a_damaged_run_is_told_of_and_the_others_stand(site: Site, tmp_path: Path) -> None:
+    copied = copy_site(site, tmp_path)
+    records = copied.runs / "poor" / "metrics.jsonl"
+    records.write_text(records.read_text().replace('"hmean": 0.2', '"hmean": "x"'))
+    summary = shutil.copytree(copied.runs / "good", copied.runs / "short") / "summary.json"
+    summary.write_text('{"finished": true}')
+    (copied.runs / "good" / PAGES).write_text("no pages\n")
+    text = written(copied, tmp_path / "health.html")
+    assert 'id="p-run-good"' in text and 'id="p-run-poor"' not in text and 'id="p-run-short"' not in text
+    assert "metrics.jsonl, line 2, field hmean" in text
+    assert "summary.json, field steps" in text
+    assert "expected: pages as train.run writes them" in text

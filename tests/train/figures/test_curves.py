@@ -81,3 +81,9 @@ def test_no_global_state_is_touched() -> None:
     code = "import sys, train.figures.curves; print('matplotlib.pyplot' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_of_equal_scores_the_later_is_the_best_as_everywhere_else() -> None:
+    scores = (0.5, 0.8, None, 0.8, 0.7, None)
+    rows = [{"phase": "val", "global_step": 10 * n, "hmean": score} for n, score in enumerate(scores)]
+    assert series(rows, "val", "hmean").best == 3

@@ -211,3 +211,12 @@ def test_the_score_is_the_slow_twins(
     gained, split, merged, held, characters = slow_twin(page, found)
     assert (score.recall_gain, score.recall_total) == (gained - split, characters)
     assert (score.precision_gain, score.precision_total) == (gained - merged, held)
+
+
+def test_a_detection_with_just_the_least_share_on_a_dont_care_text_is_ignored() -> None:
+    wide_42 = np.array([[0, 0], [100, 0], [100, 10], [0, 10]], float)
+    truth = PageTruth((wide_42,), np.array([True]), (None,))
+    # 3 of its 10 square pixels, and no character: those lie at half the height.
+    for top, ignored in ((7.0, (0,)), (7.5, ())):
+        across_42 = np.array([[0, top], [1, top], [1, top + 10], [0, top + 10]])
+        assert Cleval(area_precision=0.3).match(truth, [across_42]).ignored == ignored

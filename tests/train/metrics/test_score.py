@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -48,3 +50,19 @@ def test_every_protocol_takes_a_page_without_texts(protocol: MatchProtocol) -> N
 def test_shares_and_means_are_defined_at_nought() -> None:
     assert share(-2.0, 5.0) == share(3.0, 0.0) == harmonic_mean(0.0, 0.0) == 0.0
     assert harmonic_mean(0.5, 1.0) == pytest.approx(2 / 3)
+
+
+def test_a_page_without_texts_counts_in_the_means_where_something_was_found_on_it() -> None:
+    found, blank = truth_of(meta("care")), truth_of(meta())
+    pages = [IcdarIou().match(found, found.polygons), IcdarIou().match(blank, [CANVAS])]
+    empty = IcdarIou().match(blank, [])
+    score = summarise([*pages, empty])
+    assert (score.macro_precision, score.macro_recall, score.macro_hmean) == (0.5, 1.0, 0.5)
+
+
+def test_an_empty_transcription_is_an_unknown_one() -> None:
+    page = meta("care", "care")
+    page = replace(
+        page, texts=tuple(replace(t, text=word) for t, word in zip(page.texts, ("", "a"), strict=True))
+    )
+    assert truth_of(page).texts == (None, "a")
