@@ -16,10 +16,7 @@ from built_set import BuiltSet, built_set, invoke, snapshot
 from made_pages import made_page
 
 from formats.errors import SetError, StorageError, TextshardsError, UsageError
-from formats.settings import load_settings
 from pipeline.build import main
-from pipeline.check import check
-from pipeline.config import BuildConfig
 from pipeline.examine import examine
 from pipeline.existing import locked
 
@@ -314,10 +311,9 @@ def test_a_damaged_manifest_is_no_set_to_compare(made: BuiltSet) -> None:
 
 def test_where_a_build_would_end_with_an_error_that_is_told(made: BuiltSet) -> None:
     (made.pages / "train/page_1.jpg").unlink()
-    told = check(load_settings(BuildConfig, made.config), made.folder).human_text()
-    assert "next step: 1 of 5 pages cannot be used, more than a build bears" in told
+    assert "next step: 1 of 5 pages cannot be used, more than a build bears" in check(made).stdout
     with pytest.raises(TextshardsError, match="1 of 5 samples cannot be used"):
         made.build()
-    bearing = load_settings(BuildConfig, made.config, ["runtime.max_quarantined=0.5"])
-    assert "next step: the same command without --check" in check(bearing, made.folder).human_text()
-    assert made.build("runtime.max_quarantined=0.5").manifest.splits == {"train": 4}
+    bearing = "runtime.max_quarantined=0.5"
+    assert "next step: the same command without --check" in check(made, bearing).stdout
+    assert made.build(bearing).manifest.splits == {"train": 4}
