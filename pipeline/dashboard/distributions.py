@@ -49,7 +49,11 @@ def _heights(measured: Survey, settings: SetSettings) -> Distribution:
         f"On this canvas ({canvas[0]} x {canvas[1]}, height x width) {lost} of {len(heights)} texts, "
         f"{share:.1%}, are lower than targets.min_size ({limit:g} pixels)"
         + (" and are not learnt." if settings.targets.small_text == "ignore" else ".")
-        + (f" {others} more are don't-care or cannot be learnt whatever their size." if others else "")
+        + (
+            f" {others} more {'is' if others == 1 else 'are'} don't-care or cannot be learnt whatever the size."
+            if others
+            else ""
+        )
     )
     if lost == 0 or not limit:
         advice = "No text is lost to its size: nothing to change."
