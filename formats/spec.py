@@ -129,7 +129,10 @@ class EncodingSpec(Section):
     maps: Literal["distance", "planes"] = Field(
         "distance", description="the distance plane, or the four maps"
     )
-    image: Literal["jpeg", "lz4", "raw"] = Field("jpeg", description="the page: JPEG, or lossless RGB")
+    image: Literal["jpeg", "lz4", "raw"] = Field(
+        "jpeg",
+        description="the page: JPEG, or lossless RGB; it is learnt from and evaluated as stored",
+    )
     jpeg_quality: int = Field(90, ge=1, le=100, description="of the page")
     zstd_level: int = Field(1, ge=1, le=22, description="of the maps: 1 is fast, 9 some 15 % smaller")
 

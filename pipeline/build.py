@@ -60,7 +60,8 @@ def main(
 ) -> int:
     """Render annotated pages into a set of shards: what is missing or stale is made, the rest kept.
 
-    Stop it at any time: finished shards are kept, and the same command goes on.
+    Stop it at any time: finished shards are kept, and the same command goes on. docs/settings.md lists what
+    KEY=VALUE and the configuration can say.
 
     \b
     Example:

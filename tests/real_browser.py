@@ -50,13 +50,18 @@ def browser(size: tuple[int, int] = (1280, 900), *, dark: bool = False) -> Itera
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         driver = webdriver.Chrome(options=options, service=Service(str(shutil.which("chromedriver"))))
         try:
-            metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
-            driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+            seen(driver, size)
             scheme = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
             driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": scheme})
             yield driver
         finally:
             driver.quit()
+
+
+def seen(driver: Any, size: tuple[int, int]) -> None:
+    """Set the width and height of what is seen, in pixels; a phone's is also told to be one."""
+    metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size == PHONE}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The worked example of CONTRIBUTING.md works: one file and one row make a label format."""
+"""The worked example of CONTRIBUTING.md works: its file and its row make a label format."""
 
 from __future__ import annotations
 
@@ -37,8 +37,13 @@ def test_a_label_format_is_one_file_and_one_row(tmp_path: Path, monkeypatch: pyt
     (page,) = found.records
     assert [(text.text, text.dont_care) for text in page.texts] == [("a; b", False), ("###", True)]
     assert page.texts[0].polygon_V2.tolist() == [[10, 8], [90, 8], [90, 28], [10, 28]]
+    assert page.annotation == "train.txt"
     (bad,) = found.rejected
+    assert bad.where == "train.txt:3"
     assert "expected x0;y0;x1;y1;text" in bad.reason
+    absolute = {"train": str(tmp_path / "train.txt")}
+    again = read_annotations(SourceSettings(format=row[1], root=tmp_path, splits=absolute))
+    assert (again.records, again.rejected) == (found.records, found.rejected), "a path of this machine"
 
 
 def test_a_metric_is_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,9 @@ class DataSettings(Section):
         description="long side, in pixels, of pages given to the network in evaluation "
         "and prediction; null: as stored",
     )
-    eval_batch_size: int = Field(4, ge=1, le=256)
+    eval_batch_size: int = Field(
+        4, ge=1, le=256, description="pages given to the network at once in evaluation"
+    )
 
     @field_validator("train", mode="before")
     @classmethod
@@ -69,7 +71,7 @@ class TargetsReading(Section):
 class TrainerSettings(Section):
     """How long, how often, on what."""
 
-    max_epochs: int = Field(30, ge=1, le=1_000_000)
+    max_epochs: int = Field(30, ge=1, le=1_000_000, description="passes over the splits learnt from")
     limit_train_batches: int | None = Field(None, ge=1, description="batches of each epoch; null: all")
     limit_val_batches: int | None = Field(None, ge=1, description="batches of each validation; null: all")
     accumulate_grad_batches: int = Field(
@@ -78,8 +80,8 @@ class TrainerSettings(Section):
     precision: PrecisionName = Field(
         "32-true", description="number format of the network; losses are float32"
     )
-    log_every_n_steps: int = Field(10, ge=1)
-    check_val_every_n_epoch: int = Field(1, ge=1)
+    log_every_n_steps: int = Field(10, ge=1, description="optimizer steps from one train record to the next")
+    check_val_every_n_epoch: int = Field(1, ge=1, description="epochs from one validation to the next")
     save_every_n_steps: int = Field(0, ge=0, description="checkpoints besides those of each epoch; 0: none")
     patience: int | None = Field(None, ge=1, description="validations without a better one that end the run")
     monitor: Literal["hmean", "cleval/hmean", "cleval/macro_hmean"] = Field(
@@ -123,7 +125,9 @@ class TrainConfig(Section):
     exp_name: str = Field(
         "run", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$", description="names the folder"
     )
-    seed: int = Field(42, ge=0, lt=1 << 32)
+    seed: int = Field(
+        42, ge=0, lt=1 << 32, description="of the order of pages, of augmentation and of the first weights"
+    )
     data: DataSettings = DataSettings()
     targets: TargetsReading = TargetsReading()
     model: DetectorSettings = DetectorSettings()

@@ -39,12 +39,13 @@ def main(
     (N, 1, H, W), sigmoid applied. Normalisation, box settings and origin stand in the file's metadata and
     in OUT.json. Before anything is written, the map is compared with PyTorch's.
 
-    Needs the packages of the extra `export`.
+    Needs the packages of the extra `export`. docs/serving.md shows the file in use.
 
     \b
     Examples:
       python -m train.export --checkpoint runs/sroie --out sroie.onnx
       python -m train.export --checkpoint runs/sroie/last.pt --out fixed.onnx --size 960 736
+      python -m train.export --checkpoint runs/sroie --out sroie_cv.onnx --for opencv
     """
     from train.onnx_model import export_onnx
     from train.trained import load_trained

@@ -46,6 +46,7 @@ def main(
     The run's folder, runs/EXP_NAME, holds config.yaml (as resolved), metrics.jsonl, best.pt and last.pt with
     a .json beside each, curves.png and summary.json. Ctrl-C saves and leaves; --resume goes on to the bit.
     Under settings that cut an epoch in other batches (seed, data.stream.batch_size), it begins again.
+    docs/settings.md lists what KEY=VALUE and the configuration can say.
 
     \b
     Examples:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from formats.pictures.drawing import Layers, draw_polygons, faded, overlay_maps
 from formats.pictures.lettering import Entry, legend, strip
-from formats.pictures.palette import BAND, BLACK, FAINT_INK, IGNORED, PROB, TEXT
+from formats.pictures.palette import BLACK, FAINT_INK, IGNORED, PROB, TEXT, WHITE, Color
 from formats.pictures.sheet import (
     GAP,
     comparison_strip,
@@ -49,12 +49,14 @@ LAYERS = (
     Layers(prob=False, prob_mask=False),
     Layers(prob=False, thresh=False, thresh_mask=True),
 )
+BAND_ON_PAPER: Color = (165, 208, 231)
+"""The threshold mask as it looks on a light page, into which `draw_maps` blends it."""
 LEGEND = (
     Entry("text", TEXT, "line"),
     Entry("ignored text", IGNORED, "dashed"),
     Entry("probability map", PROB),
     Entry("threshold map, darkest on an edge", form="heat"),
-    Entry("threshold mask", BAND),
+    Entry("threshold mask", BAND_ON_PAPER),
     Entry("no probability loss here", IGNORED, "hatched"),
 )
 STATUS_WORDS = {
@@ -165,8 +167,8 @@ def sample_figure(sample: Sample, stored_ratio: float, ratio: float | None = Non
     whole = page_view(sample, PANEL_HEIGHT, PANEL_WIDTH)
     detail = _detail_view(sample, whole)
     panels = _panels(sample, maps, whole, width=2.0)
-    panels = [draw_polygons(panel, [whole.points(detail.corners_42)], BLACK, 1.5) for panel in panels]
-    details = _panels(sample, maps, detail, width=3.0)
+    panels = [_marked(panel, whole.points(detail.corners_42)) for panel in panels]
+    details = [_marked(panel, None) for panel in _panels(sample, maps, detail, width=3.0)]
     column = max(whole.size[1], detail.size[1], PANEL_WIDTH * 3 // 4)
     rows = [side_by_side([on_white(p, p.shape[0], column) for p in row]) for row in (panels, details)]
     width = rows[0].shape[1]
@@ -178,6 +180,18 @@ def sample_figure(sample: Sample, stored_ratio: float, ratio: float | None = Non
     ]
     figure_HWC = stack([*heading, stack([captions, rows[0]]), rows[1], legend(LEGEND, width, size)], gap=GAP)
     return np.pad(figure_HWC, ((GAP, GAP), (GAP, GAP), (0, 0)), constant_values=255)
+
+
+def _marked(panel_HWC: Bytes, corners_42: Points | None) -> Bytes:
+    """Return a panel with a frame around what the detail shows; without corners, around the panel.
+
+    The frame is black in white, thicker than any rule of a page, so that it is not taken for a part of one.
+    """
+    if corners_42 is None:
+        height, width = panel_HWC.shape[:2]
+        corners_42 = np.array([[0, 0], [width - 1, 0], [width - 1, height - 1], [0, height - 1]], np.float64)
+    halo_HWC = draw_polygons(panel_HWC, [corners_42], WHITE, 9.0)
+    return draw_polygons(halo_HWC, [corners_42], BLACK, 4.0)
 
 
 def _panels(sample: Sample, maps: TargetMaps, view: View, width: float) -> list[Bytes]:

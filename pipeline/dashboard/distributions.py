@@ -42,12 +42,15 @@ def _heights(measured: Survey, settings: SetSettings) -> Distribution:
         measured.status_T, [STATUSES.index(name) for name in ("care", "too_small", "empty_shrink")]
     )
     heights = measured.height_T[learnable & ~np.isnan(measured.height_T)]
+    others = len(measured.height_T) - len(heights)
+    verb = "is" if others == 1 else "are"
     lost = int((heights < limit).sum())
     share = lost / max(len(heights), 1)
     meaning = (
         f"On this canvas ({canvas[0]} x {canvas[1]}, height x width) {lost} of {len(heights)} texts, "
         f"{share:.1%}, are lower than targets.min_size ({limit:g} pixels)"
         + (" and are not learnt." if settings.targets.small_text == "ignore" else ".")
+        + (f" {others} more {verb} don't-care or cannot be learnt whatever their size." if others else "")
     )
     if lost == 0 or not limit:
         advice = "No text is lost to its size: nothing to change."

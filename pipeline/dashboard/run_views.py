@@ -126,9 +126,9 @@ def run_charts(runs: Mapping[str, RunRecord]) -> list[tuple[str, Any]]:
     charts = [
         (
             "Scores of validation",
-            line_chart(scores, Axes("scores of validation", step, "score", 0.0, 1.0, whole="x"), points=True),
+            line_chart(scores, Axes("scores of validation", step, "score", whole="x"), points=True),
         ),
-        ("Loss", line_chart(losses, Axes("loss of training", step, "loss", log=True, whole="x"))),
+        ("Loss", line_chart(losses, Axes("loss of training", step, "loss, log scale", log=True, whole="x"))),
     ]
     if len(runs) == 1:
         pace = [_line(run, "pages", "train", "time/samples_per_s")]

@@ -31,7 +31,7 @@ def configuration(
         f"# {FORMATS[chosen.settings.format]}, as found below {root}: {_pages(chosen)}.",
         *(f"# {line}" for line in next_steps),
         *([] if root.is_absolute() else ["# source.root counts from the folder in which a command runs."]),
-        "# Every field can be left out but source; docs/sources.md and --help tell of the others.",
+        "# Every field can be left out but source (docs/sources.md); docs/settings.md tells of all.",
         *_dump("source", _source(chosen.settings), _source_notes(chosen, others, measured)),
         *_dump("geometry", {"canvas": list(canvas)}, _canvas_notes(measured, canvas)),
         *_dump("targets", {"shrink_ratio": 0.4, "min_size": int(MIN_SIZE)}, []),

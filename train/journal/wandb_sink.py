@@ -31,7 +31,7 @@ class WandbSettings(Section):
     """Whether and where records go to W&B."""
 
     enabled: bool = Field(False, description="needs the package wandb")
-    project: str = Field("textshards")
+    project: str = Field("textshards", description="project of W&B that runs go to")
     entity: str | None = Field(None, description="user or team; null: your own")
     mode: Literal["online", "offline"] = Field("online", description="offline: into the run's folder")
 

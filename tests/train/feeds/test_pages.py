@@ -65,6 +65,22 @@ def test_the_recipe_of_the_documentation(tmp_path: Path, monkeypatch: pytest.Mon
     assert names["maps"].prob_NHW.shape == (4, *CANVAS)
 
 
+def test_the_recipe_of_a_network_and_a_loss_of_ones_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "other_trainers.md").read_text()
+    recipe = page[page.index("## A network and a loss") :].partition("```python\n")[2].partition("```")[0]
+    samples = [made_sample(number, CANVAS, split="train") for number in range(6)]
+    samples += [made_sample(100 + number, CANVAS, split="test") for number in range(2)]
+    make_set(tmp_path / "sets/sroie", samples, encoding=EncodingSpec(), canvas=CANVAS)
+    monkeypatch.chdir(tmp_path)
+    small = recipe.replace("batch_size=8", "batch_size=3, crop=(64, 64)")
+    names: dict[str, Any] = {}
+    exec(compile(small, "other_trainers.md", "exec"), names)
+    assert names["loss"].isfinite() and len(names["scored"]) == 2
+    assert 0.0 <= float(capsys.readouterr().out) <= 1.0
+
+
 def test_a_function_in_python_moves_page_and_planes(tmp_path: Path) -> None:
     def flip(image_HWC: Bytes, planes: dict[str, Bytes]) -> tuple[Bytes, dict[str, Bytes]]:
         return image_HWC[:, ::-1], {name: plane_HW[:, ::-1] for name, plane_HW in planes.items()}

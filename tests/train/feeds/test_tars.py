@@ -58,6 +58,22 @@ def test_its_shuffling_and_workers_lose_no_page(tmp_path: Path) -> None:
     assert Counter(page.key for page in loader) == dict.fromkeys(keys, 1)
 
 
+def test_processes_share_the_shards_by_its_splitter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import webdataset
+
+    folder = made(tmp_path)
+    opened = ShardSet(folder, ["train"])
+    keys = map(opened.key, range(len(opened)))
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    found: list[str] = []
+    for rank in range(2):
+        monkeypatch.setenv("RANK", str(rank))
+        with pytest.raises(ValueError, match="explicit nodesplitter"):
+            list(web_pages(folder, "train"))
+        found += [page.key for page in web_pages(folder, "train", nodesplitter=webdataset.split_by_node)]
+    assert Counter(found) == dict.fromkeys(keys, 1)
+
+
 def test_shards_behind_a_command(tmp_path: Path) -> None:
     folder = made(tmp_path / "a set")
     pages = web_pages(folder, "train", url=lambda path: f"pipe:cat {shlex.quote(str(folder / path))}")
