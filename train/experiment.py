@@ -357,7 +357,7 @@ class Experiment:
         about = {
             "metrics": dict(metrics),
             "position": position.state_dict(),
-            "shrink_ratio": self.task.ratio,
+            "shrink_ratio": self.ratio_at(position.learnt_in),
             "resumed": self.history,
             "set": {
                 "fingerprint": self.manifest.fingerprint,

@@ -175,6 +175,17 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert_same_run(undisturbed(*words), tmp_path / "x")
 
 
+def test_a_run_stopped_in_a_validation_is_scored_and_saved_at_the_ratio_of_its_epoch(
+    small_set: Path, tmp_path: Path, undisturbed: Callable[..., Path]
+) -> None:
+    words = ("targets.shrink_ratio=[0.8, 0.4]",)
+    stopped = train(small_set, tmp_path, *words, stop=stop_after(11))  # in the second epoch's validation
+    assert (stopped["epochs"], stopped["steps"]) == (1, 8)
+    train(small_set, tmp_path, resume=tmp_path / "x")
+    assert_same_run(undisturbed(*words), tmp_path / "x")
+    assert json.loads((tmp_path / "x/last.json").read_text())["shrink_ratio"] == 0.4
+
+
 def test_two_runs_are_equal_to_the_bit(
     small_set: Path, tmp_path: Path, undisturbed: Callable[..., Path]
 ) -> None:
