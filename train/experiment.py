@@ -18,7 +18,7 @@ from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
 from train.checkpoint import Checkpoints
-from train.claim import check_new, claimed
+from train.claim import check_new, claimed, holds_run
 from train.config import TrainConfig, save_config
 from train.detect import TextFinder
 from train.expectation import check_expectations
@@ -37,6 +37,7 @@ from train.precision import Precision
 from train.provenance import origin
 from train.ranks import ALONE, Ranks
 from train.remote_reader import open_set
+from train.replacement import replaced
 from train.resume import resumed
 from train.scoring import Evaluation
 from train.seeding import seed_generators
@@ -71,6 +72,10 @@ class Ended:
     pages_read: int
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Experiment:
     """A run, opened: sets checked against what the configuration expects, nothing written yet.
 
@@ -83,13 +88,22 @@ class Experiment:
         shards: the set's folder.
         folder: the run's folder.
         ranks: the processes of the run; each opens it alike.
+        replace: let an earlier run in the folder go, once this one has begun.
 
     Raises:
         TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
     """
 
-    def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
-        self.config, self.folder, self.ranks = config, folder, ranks
+    def __init__(
+        self,
+        config: TrainConfig,
+        shards: Place,
+        folder: Path,
+        ranks: Ranks = ALONE,
+        *,
+        replace: bool = False,
+    ) -> None:
+        self.config, self.folder, self.ranks, self.replace = config, folder, ranks, replace
         self.device = ranks.device(device_of(config.trainer.device))
         with asked_by("data.train", shards):
             self.train_set, self.reader = open_set(
@@ -212,10 +226,7 @@ class Experiment:
         """
         self.stop_here, self.stop = stop, lambda: self.ranks.any(stop())
         with ExitStack() as opened:
-            if self.ranks.first:
-                opened.enter_context(claimed(self.folder))
-                if not resume:
-                    check_new(self.folder)
+            begun = self._claim(opened, resume) if self.ranks.first else _nothing
             state = self._resumed(changed_set) if resume else None
             if state and self.config.loop.over(state["position"]["epoch"], state["patience"][1]):
                 return None
@@ -223,6 +234,7 @@ class Experiment:
             # Not before: what cannot be taken up under these settings leaves the run as it was.
             if self.ranks.first:
                 save_config(self.config, self.folder / CONFIG)
+            begun()
             finished = loop.run(self.stop)
             return Ended(
                 finished,
@@ -232,6 +244,15 @@ class Experiment:
                 loop.profiler.whole(),
                 *self._verified(),
             )
+
+    def _claim(self, opened: ExitStack, resume: bool) -> Callable[[], None]:
+        """Hold the run's folder, the earlier run moved aside; return what to call when this one has begun."""
+        opened.enter_context(claimed(self.folder))
+        if self.replace and holds_run(self.folder):
+            return opened.enter_context(replaced(self.folder))
+        if not resume:
+            check_new(self.folder)
+        return _nothing
 
     def _verified(self) -> tuple[int, int]:
         """Hash what is left of the shards that were read, unless stopped; count these, and pages read."""

@@ -181,7 +181,11 @@ def test_a_run_stopped_in_a_validation_is_scored_and_saved_at_the_ratio_of_its_e
     words = ("targets.shrink_ratio=[0.8, 0.4]",)
     stopped = train(small_set, tmp_path, *words, stop=stop_after(11))  # in the second epoch's validation
     assert (stopped["epochs"], stopped["steps"]) == (1, 8)
-    train(small_set, tmp_path, resume=tmp_path / "x")
+    experiment, scored = open_run(small_set, None, (), resume=tmp_path / "x"), []
+    evaluate = experiment.task.evaluate
+    experiment.task.evaluate = lambda ratio: scored.append(ratio) or evaluate(ratio)
+    assert experiment.run(lambda: False, resume=True) is not None
+    assert scored == [0.4]
     assert_same_run(undisturbed(*words), tmp_path / "x")
     assert json.loads((tmp_path / "x/last.json").read_text())["shrink_ratio"] == 0.4
 
