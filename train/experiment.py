@@ -266,7 +266,12 @@ class Experiment:
 
     def _resumed(self, changed_set: bool) -> Mapping[str, Any]:
         found = resumed(
-            self.checkpoints, self.config, self.train_set, len(self.task), changed_set=changed_set
+            self.checkpoints,
+            self.config,
+            self.train_set,
+            len(self.task),
+            self.ranks.world,
+            changed_set=changed_set,
         )
         self.history, self.opening = found.history, found.text
         self.checkpoints.scores_from = found.scores_from
@@ -380,6 +385,7 @@ class Experiment:
             "position": position.state_dict(),
             "shrink_ratio": self.ratio_at(position.learnt_in),
             "resumed": self.history,
+            "processes": self.ranks.world,
             "set": {
                 "fingerprint": self.manifest.fingerprint,
                 "parts": dict(self.manifest.parts),

@@ -46,7 +46,8 @@ class RunRecord:
         wall_s: seconds of training.
         pace: medians over its train records and peaks over its life, by name, as far as recorded.
         origin: "git" (revision of the code), "command", "host", "device", as far as recorded.
-        changed: settings that were changed when it was resumed, by name, as [before, after].
+        changed: settings that were changed when it was resumed, by name, as [before, after]; so too "set" and
+            "processes".
         records: of `metrics.jsonl`.
     """
 
@@ -219,4 +220,5 @@ def scores_from(history: Sequence[Mapping[str, Any]]) -> int:
 
 def _changes(step: Mapping[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = dict(step.get("changed", {}))
-    return changed | ({"set": step["changed_set"]} if "changed_set" in step else {})
+    facts = {"set": "changed_set", "processes": "processes"}
+    return changed | {name: step[key] for name, key in facts.items() if key in step}
