@@ -45,7 +45,7 @@ from train.splits import asked_by
 from train.stream import Stream
 from train.task import DetectionTask
 from train.trained import device_of, same_network
-from train.validation import Validation
+from train.validation import DEFAULT_PROTOCOLS, Validation
 from train.weights import load_backbone
 
 
@@ -162,6 +162,7 @@ class Experiment:
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
             verify=data.stream.verify,
+            protocols=DEFAULT_PROTOCOLS[self.config.boxes.shape],
             ranks=self.ranks,
         )
 

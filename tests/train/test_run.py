@@ -139,6 +139,12 @@ def test_a_summary_says_when_members_were_checked(small_set: Path, tmp_path: Pat
     assert "CRC-32C when read, raw pages when first read;" in Outcome(tmp_path / "x", True, summary).text()
 
 
+def test_polygons_are_scored_by_a_protocol_for_polygons(small_set: Path, tmp_path: Path) -> None:
+    words = (*WORDS, *STEPS, f"logger.folder={tmp_path}", "boxes.shape=polygon")
+    validation = open_run(small_set, None, words).validation
+    assert validation is not None and list(validation.protocols) == ["polygon", "cleval"]
+
+
 def test_a_run_that_patience_ends_says_so(small_set: Path, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=9", "trainer.patience=1", "optim.lr=1e-12", "trainer.limit_train_batches=1")
     summary = train(small_set, tmp_path, *words)
