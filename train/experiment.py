@@ -31,6 +31,7 @@ from train.loop import Loop
 from train.lots import random_key
 from train.maps import MapReader
 from train.model import build_detector
+from train.norm_values import check_norm_values
 from train.optim import build_optimizer, learning_rate
 from train.page_scores import keep_pages
 from train.precision import Precision
@@ -130,6 +131,14 @@ class Experiment:
         self.history: list[dict[str, Any]] = []
         self.opening = ""
         self.total_steps = self._steps_from(Position())
+        self._check_norms()
+
+    def _check_norms(self) -> None:
+        together = self.config.trainer.sync_batchnorm and self.ranks.world > 1
+        if not self.config.model.freeze_batch_norm and not together:
+            crop = self.config.data.stream.crop or self.train_set.canvas
+            sizes = self.task.stream.size(0), self.task.stream.size(len(self.task) - 1)
+            check_norm_values(crop, sizes, self.ranks.world)
 
     def _check_ratios(self) -> None:
         for epoch in (0, self.config.trainer.max_epochs - 1):
@@ -261,9 +270,10 @@ class Experiment:
         streams = [self.task.stream, *validation]
         for stream in streams:
             stream.finish_hashing(self.stop_here)
-        counts = sum(stream.shards_verified for stream in streams), self.task.stream.statistics.read
-        shards, pages = zip(*self.ranks.gather(counts), strict=True)
-        return sum(shards), sum(pages)
+        # A shard that is learnt from and evaluated on is hashed for both, and is one.
+        found = set[str]().union(*(stream.verified_names for stream in streams))
+        shards, pages = zip(*self.ranks.gather((found, self.task.stream.statistics.read)), strict=True)
+        return len(found.union(*shards)), sum(pages)
 
     def _resumed(self, changed_set: bool) -> Mapping[str, Any]:
         found = resumed(

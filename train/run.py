@@ -75,7 +75,7 @@ def main(
             ranks.any(True)
             sys.exit(error.exit_code)
         if ranks.first:
-            click.echo(describe(experiment), err=True)
+            click.echo(describe(experiment, resumed=resume is not None), err=True)
         with advised(experiment.folder, shards, experiment.manifest.fingerprint):
             with StopRequest(tells=ranks.first) as stop:
                 ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)

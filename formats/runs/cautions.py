@@ -17,7 +17,7 @@ class Caution:
     """A kind in a word, and a sentence.
 
     The kinds: "several-differences", "data", "pages", "versions", "code", "device", "single-seed",
-    "same-seed", "unfinished", "resumed".
+    "same-seed", "unfinished", "resumed", "learnt-pages".
     """
 
     kind: str
@@ -86,6 +86,8 @@ def _of_seeds(settings: Sequence[Setting]) -> Iterator[Caution]:
 
 def _of_runs(runs: Mapping[str, RunRecord]) -> Iterator[Caution]:
     for label, record in runs.items():
+        if record.settings.get("data.val") in (learnt := record.settings.get("data.train", [])):
+            yield Caution("learnt-pages", f"{label} is scored on pages it learnt from: {', '.join(learnt)}")
         if record.state != "finished":
             yield Caution(
                 "unfinished", f"{label} is {record.state}, at step {record.steps}: it stands in no mean"

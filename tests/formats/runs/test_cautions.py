@@ -89,6 +89,11 @@ def test_a_run_that_went_on_in_other_processes(against: Against) -> None:
     assert "resumed with 2 processes, and had 1" in found[0].text
 
 
+def test_a_run_that_is_scored_on_what_it_learnt(against: Against) -> None:
+    found = against("data.train=[train,test]")
+    assert "more is scored on pages it learnt from: train, test" in [caution.text for caution in found]
+
+
 def test_two_single_runs_are_warned_of_in_one_sentence(tmp_path: Path) -> None:
     folders = [made_run_folder(tmp_path / "a"), made_run_folder(tmp_path / "b", BF16)]
     (found,) = cautions(compare_runs([read_run(folder) for folder in folders]))
