@@ -82,7 +82,8 @@ def test_a_run_goes_on_with_a_changed_set_only_where_told(tmp_path: Path) -> Non
     summary = json.loads((folder / "summary.json").read_text())
     fingerprints = [experiment.manifest.fingerprint, resumed.manifest.fingerprint]
     again = {"epoch": 0, "batches": 2}
-    assert summary["resumed"] == [{"from_step": 2, "changed_set": fingerprints, "begins_again": again}]
+    (step,) = summary["resumed"]
+    assert step == {"from_step": 2, "changed_set": fingerprints, "begins_again": again, "scores_from": 2}
     assert "epoch 1 begins again, 2 batches in: changed the set" in told.stderr
     assert summary["set"]["fingerprint"] == fingerprints[1]
     # Two steps, then two whole epochs of three: the one that was under way begins again.
