@@ -102,3 +102,11 @@ def _validated(value: Any) -> Place:
 
 PlaceField = Annotated[Path | RemotePath, PlainValidator(_validated), PlainSerializer(str)]
 """A place in a pydantic model."""
+
+
+def local_path(text: str) -> Path:
+    """Return a path of this machine; `~` at its beginning is the home folder, if there is one."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # of a user that is none
+        return Path(text)

@@ -62,6 +62,11 @@ def settings_error(
     at_place: dict[Location, list[Any]] = defaultdict(list)
     for problem in error.errors():
         at_place[_place(values, problem)].append(problem)
+    for place, problems in list(at_place.items()):
+        # A list whose items are refused seems too short to the library.
+        within = any(other != place and other[: len(place)] == place for other in at_place)
+        if within and all(problem["type"] == "too_short" for problem in problems):
+            del at_place[place]
     ours = {place for place in at_place if any(place[: len(word)] == word for word in given)}
     mixed = ours and len(ours) < len(at_place)
     lines = [

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, in the plural unless it is one: `1 shard`, `0 shards`."""
-    return f"{count} {noun}{'s' * (count != 1)}"
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """Return a count with its noun, in the plural (with an s, if not told) unless it is one: `0 shards`."""
+    return f"{count} {noun if count == 1 else plural or f'{noun}s'}"

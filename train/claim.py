@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from formats.disk import writing
 from formats.errors import TextshardsError
-from formats.folder_lock import LOCK, locked
+from formats.folder_lock import locked
 from formats.runs.record import CONFIG, METRICS
 from train.going_on import taken
 
@@ -49,12 +48,3 @@ def check_new(folder: Path) -> None:
 def holds_run(folder: Path) -> bool:
     """Whether a run has written into a folder."""
     return any((folder / name).exists() for name in (METRICS, CONFIG))
-
-
-def clear(folder: Path) -> None:
-    """Remove what lies in a run's folder, but for the lock, which whoever clears it holds."""
-    for path in folder.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif path.name != LOCK:
-            path.unlink()

@@ -4,11 +4,11 @@ The JSON on stdout of ``--json``; runs and settings are sorted by what they are,
 
 - ``runs``: a list of ``label`` (what the other parts call it), ``folder``, ``seed``, ``state`` ("finished",
   "stopped" or "unfinished"), ``epochs``, ``steps``, ``best`` and ``last`` (each null, or ``step`` and
-  ``metrics`` by name; best by the run's own trainer.monitor), ``wall_s``, ``pace`` (samples_per_s and
-  data_wait_share, medians over the train records; peak_rss_mb, peak_device_mb), ``facts`` (set, the
-  fingerprint of its data; processes; versions.NAME; null where unknown), ``origin`` (git, the revision of
-  the code; command; host; device, as far as recorded), ``resumed_with`` (settings changed on the way, as
-  [before, after]).
+  ``metrics`` by name; best by the run's own trainer.monitor), ``wall_s``, ``pace`` (samples_per_s, the
+  median over the train records; data_wait_share, of all training time; peak_rss_mb, peak_device_mb),
+  ``facts`` (set, the fingerprint of its data; processes; versions.NAME; null where unknown), ``origin``
+  (git, the revision of the code; command; host; device, as far as recorded), ``resumed_with`` (settings,
+  the set and the number of processes where they changed on the way, as [before, after]).
 - ``settings``: runs that differ in the seed alone: ``label``, ``values`` (by name, of the differences),
   ``runs`` (labels), ``seeds`` (of those that finished), ``figures`` (over those that finished; by name, such
   as "best/hmean", "last/cleval/hmean", "wall_s": ``n``, ``mean``, ``sd`` (null of one), ``min``, ``max``).

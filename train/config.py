@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, field_validator
 
+from formats.places import local_path
 from formats.settings import load_settings
 from formats.spec import Section
 from formats.storage import write_whole
@@ -128,6 +130,14 @@ class TrainConfig(Section):
     seed: int = Field(
         42, ge=0, lt=1 << 32, description="of the order of pages, of augmentation and of the first weights"
     )
+
+    @field_validator("exp_name", mode="before")
+    @classmethod
+    def _text(cls, value: Any) -> Any:
+        if value is not None and not isinstance(value, str):
+            raise ValueError("must be a text: put it in quotes")
+        return value
+
     data: DataSettings = DataSettings()
     targets: TargetsReading = TargetsReading()
     model: DetectorSettings = DetectorSettings()
@@ -143,7 +153,7 @@ class TrainConfig(Section):
     @property
     def run_folder(self) -> Path:
         """Where the run writes."""
-        return Path(self.logger.folder) / self.exp_name
+        return local_path(self.logger.folder) / self.exp_name
 
     @property
     def loop(self) -> LoopSettings:
@@ -172,7 +182,7 @@ class TrainConfig(Section):
 
 def load_config(path: Path | None, overrides: Sequence[str] = ()) -> TrainConfig:
     """Read a configuration; see `formats.settings.load_settings`."""
-    return load_settings(TrainConfig, path, overrides)
+    return load_settings(TrainConfig, path, [_quoted(word) for word in overrides])
 
 
 def changed_config(config: dict[str, Any], overrides: Sequence[str]) -> TrainConfig:
@@ -182,7 +192,14 @@ def changed_config(config: dict[str, Any], overrides: Sequence[str]) -> TrainCon
         UsageError: as for `load_config`.
     """
     words = [f"{section}={_flow(value)}" for section, value in config.items()]
-    return load_settings(TrainConfig, None, [*words, *overrides])
+    return load_settings(TrainConfig, None, [*words, *map(_quoted, overrides)])
+
+
+def _quoted(word: str) -> str:
+    """Return a word that names the run as YAML text: 20261127, 007 and 2026-11-27 are none by themselves."""
+    name, _, value = word.partition("=")
+    plain = name == "exp_name" and re.fullmatch(r"[\w.-]+", value, re.ASCII)
+    return f"{name}='{value}'" if plain else word
 
 
 def _flow(value: Any) -> str:

@@ -35,6 +35,11 @@ class Fit:
     padded: tuple[int, int]
 
     @property
+    def scale(self) -> float:
+        """Pixels the network sees for one of the canvas."""
+        return max(self.resized) / max(self.canvas)
+
+    @property
     def to_canvas_23(self) -> Points:
         """(2, 3) float64 matrix from points the network sees to points of the canvas."""
         sy, sx = (before / after for before, after in zip(self.canvas, self.resized, strict=True))
@@ -81,7 +86,9 @@ class TextFinder:
     ) -> None:
         self.detector, self.precision = detector, precision
         self.fit = fit(canvas, eval_size)
-        self.boxes, self.shrink_ratio = boxes, shrink_ratio
+        # Boxes are read where the network sees them, and `min_size` is of the canvas.
+        self.boxes = boxes.model_copy(update={"min_size": boxes.min_size * self.fit.scale})
+        self.shrink_ratio = shrink_ratio
 
     def find(self, seen: Sequence[Bytes]) -> list[Detections]:
         """Return the texts of pages that `Fit.apply` gave, in canvas coordinates."""

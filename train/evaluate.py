@@ -24,8 +24,8 @@ EXISTING = click.Path(path_type=Path)
     "--protocol",
     "protocols",
     multiple=True,
-    help="icdar2015, polygon, cleval or total_text; may be repeated (default: icdar2015 and cleval; of plain "
-    "files icdar2015)",
+    help="icdar2015, polygon, cleval or total_text; may be repeated (default: icdar2015 and cleval, under "
+    "boxes.shape=polygon polygon and cleval; of plain files icdar2015)",
 )
 @click.option(
     "--outline",
@@ -61,8 +61,8 @@ def main(
 ) -> None:
     """Score a checkpoint on a split of a set, or plain detection files against ground truth.
 
-    Boxes are compared in the coordinates of the source images. KEY=VALUE words change the run's settings,
-    for example boxes.threshold=0.4 or data.eval_size=960.
+    Boxes are compared in the coordinates of the source images. KEY=VALUE words change those of the run's
+    settings that an evaluation uses, for example boxes.threshold=0.4 or data.eval_size=960.
 
     \b
     Examples:

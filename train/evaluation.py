@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +19,29 @@ from train.boxes import Detections
 from train.plain_files import box_records, read_detections, read_truths, result_names, write_detections
 from train.remote_reader import open_set
 from train.score_points import score_points
-from train.scoring import FOR_POLYGONS, Evaluation, Page, evaluation_of, protocols_named, score_page
-from train.trained import load_trained
+from train.scoring import (
+    FOR_POLYGONS,
+    Evaluation,
+    Outline,
+    Page,
+    check_outline,
+    evaluation_of,
+    protocols_named,
+    score_page,
+)
+from train.trained import USED, load_trained, named
 from train.validation import DEFAULT_PROTOCOLS, Validation
 
+EVALUATED = (
+    *USED,
+    "data.val",
+    "data.eval_batch_size",
+    "data.stream.threads",
+    "data.stream.verify",
+    "data.storage",
+    "trainer.limit_val_batches",
+)
+"""Settings, or sections of them, that an evaluation uses."""
 NO_DETECTIONS = Detections((), np.zeros(0))
 
 
@@ -70,13 +89,20 @@ def evaluate_checkpoint(
         shards: the set's folder.
         split: the split; None for the run's `data.val`.
         protocols: names of `train.scoring.PROTOCOLS`; none for the default ones.
-        limit: batches; None for all.
+        limit: batches; None for all, or as an override of `trainer.limit_val_batches` says. That of the run
+            itself made its validations quick, and does not count.
         overrides: changes to the run's configuration.
 
     Raises:
-        TextshardsError: no checkpoint, set or split, or damage in one.
+        UsageError: no checkpoint or split; settings or protocols that do not fit.
+        TextshardsError: no set, or damage in one.
     """
-    trained = load_trained(checkpoint, overrides)
+    _check_once(split, limit, overrides)
+    trained = load_trained(checkpoint, overrides, EVALUATED)
+    shape = trained.config.boxes.shape
+    check_outline(protocols, shape, "boxes.shape")
+    if "trainer.limit_val_batches" in named(overrides):
+        limit = trained.config.trainer.limit_val_batches
     split = split or trained.config.data.val
     if split is None:
         raise UsageError("--split", expected="the split to evaluate on", found="a run without data.val")
@@ -87,7 +113,7 @@ def evaluate_checkpoint(
         threads=trained.config.data.stream.threads,
         limit=limit,
         verify=trained.config.data.stream.verify,
-        protocols=protocols or DEFAULT_PROTOCOLS,
+        protocols=protocols or DEFAULT_PROTOCOLS[shape],
     )
     with progress(len(shard_set), "evaluate") as shown:
         evaluation = validation.run(trained.finder(shard_set.canvas), advance=shown.advance)
@@ -106,11 +132,23 @@ def evaluate_checkpoint(
     return EvaluationReport(what, evaluation, shard_set)
 
 
+def _check_once(split: str | None, limit: int | None, overrides: Sequence[str]) -> None:
+    options = {"--split": (split, "data.val"), "--limit": (limit, "trainer.limit_val_batches")}
+    for option, (value, setting) in options.items():
+        if value is not None and setting in named(overrides):
+            raise UsageError(
+                option,
+                expected="one of it and the setting",
+                found=f"{setting} too",
+                next_step="leave one out",
+            )
+
+
 def evaluate_files(
     detections: Path,
     ground_truth: Path,
     protocols: Sequence[str] = (),
-    outline: Literal["quad", "polygon"] | None = None,
+    outline: Outline | None = None,
 ) -> EvaluationReport:
     """Score plain detection files; see `train.plain_files`.
 
@@ -119,17 +157,19 @@ def evaluate_files(
     Args:
         detections: folder or zip.
         ground_truth: folder or zip.
-        protocols: names of `train.scoring.PROTOCOLS`; none: icdar2015.
+        protocols: names of `train.scoring.PROTOCOLS`; none: icdar2015, of polygons polygon.
         outline: whether a line holds four points or any number; None: four, unless a protocol for polygons
             is among those asked for.
 
     Raises:
-        UsageError: files that cannot be read, or detections of a page that has no ground truth.
+        UsageError: files that cannot be read, protocols that do not take the outlines, or detections of a
+            page that has no ground truth.
     """
-    names = list(protocols or ("icdar2015",))
+    names = list(protocols or ("polygon" if outline == "polygon" else "icdar2015",))
     chosen = protocols_named(names)
     if outline is None:
         outline = "polygon" if FOR_POLYGONS & {*names} else "quad"
+    check_outline(names, outline, "--outline")
     quads = outline == "quad"
     truths = read_truths(ground_truth, quads=quads)
     found = read_detections(detections, quads=quads)

@@ -12,7 +12,7 @@ from typing import Any
 from formats.errors import StaleError, UsageError
 from formats.fingerprint import differing_parts
 from formats.manifest import SECTIONS, SetManifest, SetSettings
-from formats.places import Place, place
+from formats.places import Place, local_path, place
 from formats.provenance import read_provenance
 from formats.set_diff import compare_settings
 from formats.settings import read_yaml, validate_settings
@@ -54,7 +54,7 @@ def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, f
         StaleError: a value differs; names every such field.
     """
     recorded = recorded_settings(manifest)
-    wanted = settings_of(Path(expect)) if isinstance(expect, str) else dict(_flat(expect))
+    wanted = settings_of(local_path(expect)) if isinstance(expect, str) else dict(_flat(expect))
     differing = {}
     for name, expected in wanted.items():
         field = _resolve(name, recorded)
@@ -125,7 +125,7 @@ def _plain(expected: Any, recorded: Any) -> Any:
 def _remedy(expect: Mapping[str, Any] | str, differing: Mapping[str, Any], folder: Place) -> str:
     if "fingerprint" in differing:
         return "give --shards the set that has this fingerprint"
-    if not isinstance(expect, str) or _of_recorded_source(Path(expect), folder):
+    if not isinstance(expect, str) or _of_recorded_source(local_path(expect), folder):
         return f"build it as expected: {_command(expect, differing, folder)}"
     beside = _command(expect, differing, place(f"{folder}-2"))
     return f"this set is of another source; build beside it: {beside}"

@@ -18,7 +18,7 @@ from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
 from train.checkpoint import Checkpoints
-from train.claim import check_new, claimed
+from train.claim import check_new, claimed, holds_run
 from train.config import TrainConfig, save_config
 from train.detect import TextFinder
 from train.expectation import check_expectations
@@ -31,12 +31,14 @@ from train.loop import Loop
 from train.lots import random_key
 from train.maps import MapReader
 from train.model import build_detector
+from train.norm_values import check_norm_values
 from train.optim import build_optimizer, learning_rate
 from train.page_scores import keep_pages
 from train.precision import Precision
 from train.provenance import origin
 from train.ranks import ALONE, Ranks
 from train.remote_reader import open_set
+from train.replacement import replaced
 from train.resume import resumed
 from train.scoring import Evaluation
 from train.seeding import seed_generators
@@ -44,7 +46,7 @@ from train.splits import asked_by
 from train.stream import Stream
 from train.task import DetectionTask
 from train.trained import device_of, same_network
-from train.validation import Validation
+from train.validation import DEFAULT_PROTOCOLS, Validation
 from train.weights import load_backbone
 
 
@@ -71,6 +73,10 @@ class Ended:
     pages_read: int
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class Experiment:
     """A run, opened: sets checked against what the configuration expects, nothing written yet.
 
@@ -83,13 +89,22 @@ class Experiment:
         shards: the set's folder.
         folder: the run's folder.
         ranks: the processes of the run; each opens it alike.
+        replace: let an earlier run in the folder go, once this one has begun.
 
     Raises:
         TextshardsError: a set that is missing, damaged, stale or without a split; settings that cannot be.
     """
 
-    def __init__(self, config: TrainConfig, shards: Place, folder: Path, ranks: Ranks = ALONE) -> None:
-        self.config, self.folder, self.ranks = config, folder, ranks
+    def __init__(
+        self,
+        config: TrainConfig,
+        shards: Place,
+        folder: Path,
+        ranks: Ranks = ALONE,
+        *,
+        replace: bool = False,
+    ) -> None:
+        self.config, self.folder, self.ranks, self.replace = config, folder, ranks, replace
         self.device = ranks.device(device_of(config.trainer.device))
         with asked_by("data.train", shards):
             self.train_set, self.reader = open_set(
@@ -116,6 +131,14 @@ class Experiment:
         self.history: list[dict[str, Any]] = []
         self.opening = ""
         self.total_steps = self._steps_from(Position())
+        self._check_norms()
+
+    def _check_norms(self) -> None:
+        together = self.config.trainer.sync_batchnorm and self.ranks.world > 1
+        if not self.config.model.freeze_batch_norm and not together:
+            crop = self.config.data.stream.crop or self.train_set.canvas
+            sizes = self.task.stream.size(0), self.task.stream.size(len(self.task) - 1)
+            check_norm_values(crop, sizes, self.ranks.world)
 
     def _check_ratios(self) -> None:
         for epoch in (0, self.config.trainer.max_epochs - 1):
@@ -148,6 +171,7 @@ class Experiment:
             threads=data.stream.threads,
             limit=self.config.trainer.limit_val_batches,
             verify=data.stream.verify,
+            protocols=DEFAULT_PROTOCOLS[self.config.boxes.shape],
             ranks=self.ranks,
         )
 
@@ -212,10 +236,7 @@ class Experiment:
         """
         self.stop_here, self.stop = stop, lambda: self.ranks.any(stop())
         with ExitStack() as opened:
-            if self.ranks.first:
-                opened.enter_context(claimed(self.folder))
-                if not resume:
-                    check_new(self.folder)
+            begun = self._claim(opened, resume) if self.ranks.first else _nothing
             state = self._resumed(changed_set) if resume else None
             if state and self.config.loop.over(state["position"]["epoch"], state["patience"][1]):
                 return None
@@ -223,6 +244,7 @@ class Experiment:
             # Not before: what cannot be taken up under these settings leaves the run as it was.
             if self.ranks.first:
                 save_config(self.config, self.folder / CONFIG)
+            begun()
             finished = loop.run(self.stop)
             return Ended(
                 finished,
@@ -233,19 +255,34 @@ class Experiment:
                 *self._verified(),
             )
 
+    def _claim(self, opened: ExitStack, resume: bool) -> Callable[[], None]:
+        """Hold the run's folder, the earlier run moved aside; return what to call when this one has begun."""
+        opened.enter_context(claimed(self.folder))
+        if self.replace and holds_run(self.folder):
+            return opened.enter_context(replaced(self.folder))
+        if not resume:
+            check_new(self.folder)
+        return _nothing
+
     def _verified(self) -> tuple[int, int]:
         """Hash what is left of the shards that were read, unless stopped; count these, and pages read."""
         validation = [self.validation.stream] if self.validation is not None else []
         streams = [self.task.stream, *validation]
         for stream in streams:
             stream.finish_hashing(self.stop_here)
-        counts = sum(stream.shards_verified for stream in streams), self.task.stream.statistics.read
-        shards, pages = zip(*self.ranks.gather(counts), strict=True)
-        return sum(shards), sum(pages)
+        # A shard that is learnt from and evaluated on is hashed for both, and is one.
+        found = set[str]().union(*(stream.verified_names for stream in streams))
+        shards, pages = zip(*self.ranks.gather((found, self.task.stream.statistics.read)), strict=True)
+        return len(found.union(*shards)), sum(pages)
 
     def _resumed(self, changed_set: bool) -> Mapping[str, Any]:
         found = resumed(
-            self.checkpoints, self.config, self.train_set, len(self.task), changed_set=changed_set
+            self.checkpoints,
+            self.config,
+            self.train_set,
+            len(self.task),
+            self.ranks.world,
+            changed_set=changed_set,
         )
         self.history, self.opening = found.history, found.text
         self.checkpoints.scores_from = found.scores_from
@@ -357,8 +394,9 @@ class Experiment:
         about = {
             "metrics": dict(metrics),
             "position": position.state_dict(),
-            "shrink_ratio": self.task.ratio,
+            "shrink_ratio": self.ratio_at(position.learnt_in),
             "resumed": self.history,
+            "processes": self.ranks.world,
             "set": {
                 "fingerprint": self.manifest.fingerprint,
                 "parts": dict(self.manifest.parts),

@@ -45,8 +45,11 @@ class Task(Protocol[Batch]):
         They are of the batch over all processes; each process's gradients are its part of theirs.
         """
 
-    def validate(self) -> Mapping[str, float] | None:
-        """Return metrics of the network as it stands; None where it was told to stop on the way."""
+    def validate(self, epoch: int) -> Mapping[str, float] | None:
+        """Return metrics of the network as it stands after an epoch, counted from 0.
+
+        None where it was told to stop on the way.
+        """
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ class Loop(Generic[Batch]):
         self.learner.model.eval()
         started = time.perf_counter()
         with self.learner.averaged(), torch.no_grad(), self.profiler.span("evaluation"):
-            metrics = self.task.validate()
+            metrics = self.task.validate(self.records.position.epoch)
         if metrics:
             self._note_patience(metrics)
             self.records.log("val", {**metrics, "time/seconds": time.perf_counter() - started})

@@ -47,9 +47,9 @@ class Resumed:
     Attributes:
         state: what the loop, the learner and the records take up.
         history: what is written down of all times the run was taken up: "from_step", and where there is
-            something to say "changed", "changed_set", "begins_again": the epoch, counted from 0, with the
-            number of its batches that had been learnt from; and "scores_from": the first step whose
-            validation measures as those to come do.
+            something to say "changed", "changed_set", "processes" (before, now), "begins_again": the epoch,
+            counted from 0, with the number of its batches that had been learnt from; and "scores_from": the
+            first step whose validation measures as those to come do.
         scores_from: that step.
         text: what to tell a person; may be empty.
     """
@@ -61,7 +61,13 @@ class Resumed:
 
 
 def resumed(
-    checkpoints: Checkpoints, config: TrainConfig, train_set: ShardSet, batches: int, *, changed_set: bool
+    checkpoints: Checkpoints,
+    config: TrainConfig,
+    train_set: ShardSet,
+    batches: int,
+    processes: int,
+    *,
+    changed_set: bool,
 ) -> Resumed:
     """Return what a run goes on with, under the settings and the set of today.
 
@@ -70,6 +76,7 @@ def resumed(
         config: the settings to go on under.
         train_set: the set to go on with.
         batches: of an epoch, under both.
+        processes: that go on with it.
         changed_set: go on although the set is another than the run began with.
 
     Raises:
@@ -87,6 +94,9 @@ def resumed(
         check_same_set(manifest, about["set"], train_set.folder)
     changed = changed_settings(about["config"], config.model_dump(mode="json"))
     step: dict[str, Any] = {"from_step": about["step"]} | ({"changed": changed} if changed else {})
+    # Checkpoints of older versions do not say how many there were.
+    if (before := about.get("processes", processes)) != processes:
+        step["processes"] = [before, processes]
     reasons = [name for name in ORDER if name in changed]
     fingerprints = [about["set"]["fingerprint"], manifest.fingerprint]
     if fingerprints[0] != fingerprints[1]:

@@ -24,7 +24,7 @@ PATH = click.Path(path_type=Path)
 )
 @click.option("--changed-set", is_flag=True, help="with --resume: go on although the set has changed")
 @click.option("--profile", is_flag=True, help="measure each phase; write trace.json (trainer.profile=true)")
-@click.option("--replace", is_flag=True, help="remove an earlier run of the same name first")
+@click.option("--replace", is_flag=True, help="remove an earlier run of the same name once this begins")
 @click.argument(
     "overrides",
     nargs=-1,
@@ -76,7 +76,7 @@ def main(
             ranks.any(True)
             sys.exit(error.exit_code)
         if ranks.first:
-            click.echo(describe(experiment), err=True)
+            click.echo(describe(experiment, resumed=resume is not None), err=True)
         with advised(experiment.folder, shards, experiment.manifest.fingerprint):
             with StopRequest(tells=ranks.first) as stop:
                 ended = experiment.run(stop.asked, resume=resume is not None, changed_set=changed_set)

@@ -9,11 +9,12 @@ from formats.errors import UsageError
 from formats.places import Place
 from formats.runs.record import CONFIG
 from formats.settings import read_yaml
-from train.claim import check_new, claimed, clear, holds_run
+from train.claim import check_new, claimed, holds_run
 from train.config import changed_config, load_config
 from train.experiment import Experiment
 from train.going_on import check_run
 from train.ranks import ALONE, Ranks
+from train.replacement import recover, unfinished
 
 
 def open_run(
@@ -26,7 +27,9 @@ def open_run(
     replace: bool = False,
     ranks: Ranks = ALONE,
 ) -> Experiment:
-    """Open the run that a command line means; nothing is written but that `replace` removes an old run.
+    """Open the run that a command line means; nothing is written.
+
+    Where a process was killed while a run took another's place, the run that stands is made whole first.
 
     Args:
         shards: the set's folder.
@@ -34,12 +37,12 @@ def open_run(
         overrides: ``section.field=value`` words.
         weights: file to start the trunk from.
         resume: folder of a run to go on with: its configuration, with the overrides.
-        replace: remove an earlier run of the same name.
+        replace: let an earlier run of the same name go, once this one has begun.
         ranks: the processes of the run; each opens it alike.
 
     Raises:
         UsageError: settings that do not fit, or a folder that holds a run already.
-        TextshardsError: the run to replace is still being written; and see `train.experiment.Experiment`.
+        TextshardsError: the run is still being written; and see `train.experiment.Experiment`.
     """
     if resume is not None:
         if config_path is not None or weights is not None or replace:
@@ -48,19 +51,28 @@ def open_run(
                 expected="no --config, --weights or --replace beside it",
                 next_step="the run's own configuration holds; change it with key=value words",
             )
+        _make_whole(resume, ranks)
         check_run(resume)
         return Experiment(changed_config(read_yaml(resume / CONFIG), overrides), shards, resume, ranks)
     config = load_config(config_path, overrides)
     folder = config.run_folder
-    experiment = Experiment(config, shards, folder, ranks)
+    _make_whole(folder, ranks)
+    experiment = Experiment(config, shards, folder, ranks, replace=replace)
     if not replace:
         check_new(folder)
+    elif holds_run(folder) and ranks.first:
+        # A run that is still being written is told before anything is done for the new one.
+        with claimed(folder):
+            pass
     if weights is not None:
         experiment.load_backbone(weights)
-    earlier = holds_run(folder)
     # All have looked before one of them changes what is seen.
     ranks.any(False)
-    if earlier and ranks.first:
-        with claimed(folder):
-            clear(folder)
     return experiment
+
+
+def _make_whole(folder: Path, ranks: Ranks) -> None:
+    if ranks.first and unfinished(folder):
+        with claimed(folder):
+            recover(folder)
+    ranks.any(False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from formats.errors import UsageError
 from train.boxes import Detections
@@ -18,6 +19,8 @@ from train.metrics import (
     summarise,
 )
 
+Outline = Literal["quad", "polygon"]
+
 PROTOCOLS: dict[str, MatchProtocol] = {
     "icdar2015": IcdarIou(),
     "polygon": IcdarIou(),
@@ -28,6 +31,8 @@ PROTOCOLS: dict[str, MatchProtocol] = {
 
 FOR_POLYGONS = frozenset({"polygon", "total_text"})
 """Those of data sets whose plain files have any number of points a line."""
+FOR_QUADS = frozenset({"icdar2015"})
+"""Those that take quadrilaterals alone: a figure of theirs on other outlines is not the protocol's."""
 
 
 def protocols_named(names: Iterable[str]) -> dict[str, MatchProtocol]:
@@ -41,6 +46,26 @@ def protocols_named(names: Iterable[str]) -> dict[str, MatchProtocol]:
             known = ", ".join(PROTOCOLS)
             raise UsageError(f"protocol {name!r}", expected=f"one of: {known}", found="no such protocol")
     return {name: PROTOCOLS[name] for name in names}
+
+
+def check_outline(names: Iterable[str], outline: Outline, setting: str) -> None:
+    """Refuse protocols that do not take the outlines they are asked to score.
+
+    Args:
+        names: of the protocols.
+        outline: of the detections.
+        setting: that says so, by its name.
+
+    Raises:
+        UsageError: one of them takes quadrilaterals alone.
+    """
+    if outline == "polygon" and (refused := sorted(FOR_QUADS & {*names})):
+        raise UsageError(
+            f"protocol {refused[0]}",
+            expected=f"quadrilaterals: {setting}=quad",
+            found=f"{setting}=polygon",
+            next_step="name the protocol polygon, which matches outlines of any number of points likewise",
+        )
 
 
 @dataclass(frozen=True)

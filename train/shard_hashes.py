@@ -33,11 +33,11 @@ class ShardHashes:
         shards: those that this process answers for; of others it is asked in vain.
 
     Attributes:
-        verified: number of shards whose files all were what their manifests say.
+        names: of the shards whose files all were what their manifests say.
     """
 
     def __init__(self, shard_set: ShardSet, shards: Sequence[ShardIndex]) -> None:
-        self.verified = 0
+        self.names: set[str] = set()
         self._set = shard_set
         self._unread = {shard.name: shard for shard in shards}
         self._asked: dict[str, ShardIndex] = {}
@@ -78,6 +78,11 @@ class ShardHashes:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 
+    @property
+    def verified(self) -> int:
+        """Number of these shards."""
+        return len(self.names)
+
     def finish(self, stop: Callable[[], bool]) -> None:
         """Hash here what was asked for and is left, until `stop` says so; raises as `check` does."""
         for shard in tuple(self._asked.values()):
@@ -97,7 +102,7 @@ class ShardHashes:
             self._fault = self._fault or error
             return
         if whole:
-            self.verified += 1
+            self.names.add(shard.name)
             del self._asked[shard.name]
 
     def _damaged_sample(self, shard: ShardIndex) -> SetError | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import Field
 
-from formats.places import user_cache
+from formats.places import local_path, user_cache
 from formats.spec import Section
 from train.shard_cache import ShardCache
 
@@ -25,7 +24,7 @@ class StorageSettings(Section):
 
     def open_cache(self) -> ShardCache | None:
         """Return the cache, None where there is to be none."""
-        folder = Path(self.cache_folder) if self.cache_folder else user_cache() / "shards"
+        folder = local_path(self.cache_folder) if self.cache_folder else user_cache() / "shards"
         return ShardCache(folder, self.cache_mb << 20) if self.cache_mb else None
 
 

@@ -195,6 +195,11 @@ class Stream:
         """Number of shards hashed as a whole so far, in this process: the processes share them out."""
         return self._hashes.verified
 
+    @property
+    def verified_names(self) -> frozenset[str]:
+        """Their names."""
+        return frozenset(self._hashes.names)
+
     def finish_hashing(self, stop: Callable[[], bool] = lambda: False) -> None:
         """Hash what is left of the shards that were read, unless `stop` says so meanwhile.
 

@@ -83,8 +83,11 @@ def _hashed(summary: Mapping[str, Any]) -> str:
     return f"{counted(shards, 'shard')} in all against {'its' if shards == 1 else 'their'} SHA-256"
 
 
-def describe(experiment: Experiment) -> str:
-    """Return what is trained on what, a fact a line."""
+def describe(experiment: Experiment, *, resumed: bool = False) -> str:
+    """Return what is trained on what, a fact a line.
+
+    How many steps a run has that goes on is not known before its place is: it tells from which step it does.
+    """
     config, manifest = experiment.config, experiment.manifest
     settings, trainer = manifest.settings, config.trainer
     H, W = settings.geometry.canvas
@@ -103,18 +106,34 @@ def describe(experiment: Experiment) -> str:
             f"{weights:.2f} M weights, {trainer.precision} on {experiment.device}",
             f"steps  {trainer.max_epochs} epochs of {len(experiment.task)} batches of "
             f"{config.data.stream.batch_size}, a step on {trainer.accumulate_grad_batches}: "
-            f"{experiment.total_steps} steps; AdamW {config.optim.lr:g}, {config.optim.schedule}"
+            f"{_steps(experiment, resumed)}; AdamW {config.optim.lr:g}, {config.optim.schedule}"
             + (f"; {experiment.ranks.world} processes" if experiment.ranks.world > 1 else ""),
             f"run    {experiment.folder}",
-            *_notes(config),
+            *_notes(config, None if resumed else experiment.total_steps),
         ]
     )
 
 
-def _notes(config: TrainConfig) -> list[str]:
-    """Settings that ask for something and get nothing."""
-    idle = config.logger.wandb.idle
-    return [f"note   {idle} logs nothing: logger.wandb.enabled is false"] if idle else []
+def _steps(experiment: Experiment, resumed: bool) -> str:
+    stems = experiment.checkpoints.stems() if resumed else []
+    if stems:
+        return f"goes on from step {int(stems[-1].partition('_')[2])}"
+    return f"{experiment.total_steps} steps"
+
+
+def _notes(config: TrainConfig, steps: int | None) -> list[str]:
+    """Settings that get nothing, or what is seldom meant; `steps` are those of the run, where known."""
+    data, trainer, notes = config.data, config.trainer, []
+    if idle := config.logger.wandb.idle:
+        notes.append(f"{idle} logs nothing: logger.wandb.enabled is false")
+    if data.val in data.train:
+        notes.append(f"the pages of {data.val} are learnt from too: scores say nothing of new pages")
+    if data.val is None and trainer.patience is not None:
+        notes.append(f"trainer.patience={trainer.patience} ends nothing: data.val is null")
+    if steps is not None and config.optim.warmup_steps >= steps:
+        warmup = f"optim.warmup_steps={config.optim.warmup_steps}"
+        notes.append(f"{warmup}: the rate rises to the end of the run, {counted(steps, 'step')}")
+    return [f"note   {note}" for note in notes]
 
 
 def over(experiment: Experiment) -> str:

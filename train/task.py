@@ -30,7 +30,8 @@ class DetectionTask:
         loss: weights of the loss.
         stored_ratio: shrink ratio of the set.
         ratio_at: shrink ratio to read in an epoch.
-        evaluate: returns metrics of the detector as it stands; None where it was told to stop.
+        evaluate: returns metrics of the detector as it stands, given the shrink ratio it learnt; None where
+            it was told to stop.
         limit: batches of an epoch; None for all.
         device: where the network is.
         channels_last: memory layout of the pages given to the network; its weights have the same.
@@ -54,7 +55,6 @@ class DetectionTask:
     ranks: Ranks = ALONE
 
     def __post_init__(self) -> None:
-        self.ratio = self.ratio_at(0)
         self._network: Callable[[Tensor], Logits] = (
             torch.compile(self.detector, backend=self.compiler) if self.compiler else self.detector
         )
@@ -64,8 +64,11 @@ class DetectionTask:
         return len(self.stream) if self.limit is None else min(self.limit, len(self.stream))
 
     def batches(self, epoch: int, start: int) -> Iterator[Batch]:
-        """Yield an epoch's batches from number `start` on; sets the shrink ratio they are read at."""
-        self.ratio = self.ratio_at(epoch)
+        """Return an epoch's batches from number `start` on; their targets are read at its shrink ratio."""
+        self._ratio = self.ratio_at(epoch)
+        return self._batches(epoch, start)
+
+    def _batches(self, epoch: int, start: int) -> Iterator[Batch]:
         batches = self.stream.epoch(epoch, start)
         try:
             for batch in islice(batches, len(self) - start):
@@ -95,9 +98,9 @@ class DetectionTask:
         }
 
     def targets(self, batch: Batch) -> Targets:
-        """Read a batch's planes as float maps."""
-        return self.reader(batch.planes, self.stored_ratio, self.ratio)
+        """Read a batch's planes as float maps, at the shrink ratio of the epoch `batches` was told of."""
+        return self.reader(batch.planes, self.stored_ratio, self._ratio)
 
-    def validate(self) -> Mapping[str, float] | None:
-        """Evaluate the detector; see `evaluate`."""
-        return self.evaluate(self.ratio)
+    def validate(self, epoch: int) -> Mapping[str, float] | None:
+        """Evaluate the detector after an epoch, at the shrink ratio it learnt there; see `evaluate`."""
+        return self.evaluate(self.ratio_at(epoch))

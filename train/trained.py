@@ -12,11 +12,16 @@ import torch
 
 from formats.errors import UsageError
 from formats.manifest import SetSettings
+from formats.runs.diff import within
 from train.checkpoint import load_checkpoint
 from train.config import TrainConfig, changed_config
 from train.detect import TextFinder
 from train.model import Detector, DetectorSettings, build_detector
 from train.precision import Precision
+from train.provenance import changed_settings
+
+USED = ("data.eval_size", "boxes", "trainer.precision", "trainer.device", "trainer.threads")
+"""Settings, or sections of them, that a trained detector is used under; all others were of its training."""
 
 
 @dataclass(frozen=True)
@@ -53,20 +58,24 @@ class Trained:
         )
 
 
-def load_trained(path: Path, overrides: Sequence[str] = ()) -> Trained:
+def load_trained(path: Path, overrides: Sequence[str] = (), used: Sequence[str] = USED) -> Trained:
     """Load a checkpoint, or the best one of a run's folder.
 
     Args:
         path: of a ``.pt`` file with its ``.json`` beside it, or of a run's folder.
         overrides: ``section.field=value`` words on the run's configuration, e.g. boxes.threshold=0.4.
+        used: settings, or sections of them, that mean something to whoever loads it.
 
     Raises:
-        UsageError: no checkpoint, or settings that do not fit.
+        UsageError: no checkpoint, or settings that do not fit, or that would do nothing.
         DamageError: files that are not those that were saved.
     """
     checkpoint = load_checkpoint(path)
     about = checkpoint.about
     config = changed_config(about["config"], overrides)
+    _check_used(changed_config(about["config"], ()), config, used)
+    if "trainer.threads" in named(overrides) and config.trainer.threads:
+        torch.set_num_threads(config.trainer.threads)
     device = device_of(config.trainer.device)
     detector = build_detector(config.model)
     with same_network(config.model, f"checkpoint {path}"):
@@ -80,6 +89,22 @@ def load_trained(path: Path, overrides: Sequence[str] = ()) -> Trained:
         about=about,
         device=device,
     )
+
+
+def named(overrides: Sequence[str]) -> set[str]:
+    """Return the names of the settings that ``section.field=value`` words set."""
+    return {word.partition("=")[0] for word in overrides}
+
+
+def _check_used(own: TrainConfig, config: TrainConfig, used: Sequence[str]) -> None:
+    changed = changed_settings(own.model_dump(mode="json"), config.model_dump(mode="json"))
+    if idle := [name for name in changed if not within(name, used)]:
+        raise UsageError(
+            ", ".join(idle),
+            expected="a setting that is used here",
+            found=f"{'one' if len(idle) == 1 else 'some'} of training alone: the detector is trained",
+            next_step=f"leave it out; what can be set: {', '.join(used)}",
+        )
 
 
 @contextmanager

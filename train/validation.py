@@ -11,10 +11,14 @@ from train.boxes import to_source
 from train.detect import TextFinder
 from train.metrics import truth_of
 from train.ranks import ALONE, Ranks
-from train.scoring import Evaluation, Page, evaluation_of, protocols_named, score_page
+from train.scoring import Evaluation, Outline, Page, evaluation_of, protocols_named, score_page
 from train.stream import Stream, StreamSettings, Verify
 
-DEFAULT_PROTOCOLS = ("icdar2015", "cleval")
+DEFAULT_PROTOCOLS: dict[Outline, tuple[str, ...]] = {
+    "quad": ("icdar2015", "cleval"),
+    "polygon": ("polygon", "cleval"),
+}
+"""What is scored if nothing else is asked for, by `boxes.shape`."""
 
 
 def never() -> bool:
@@ -49,7 +53,7 @@ class Validation:
         threads: int,
         limit: int | None = None,
         verify: Verify = "shards",
-        protocols: Sequence[str] = DEFAULT_PROTOCOLS,
+        protocols: Sequence[str] = DEFAULT_PROTOCOLS["quad"],
         ranks: Ranks = ALONE,
     ) -> None:
         if not len(shard_set):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from formats.runs.diff import NAMING, WITHOUT_EFFECT, Comparison, Setting, within
 from formats.runs.record import RunRecord
+from formats.wording import counted
 
 SCORED_PAGES = ("data.val", "trainer.limit_val_batches")
 
@@ -16,7 +17,7 @@ class Caution:
     """A kind in a word, and a sentence.
 
     The kinds: "several-differences", "data", "pages", "versions", "code", "device", "single-seed",
-    "same-seed", "unfinished", "resumed".
+    "same-seed", "unfinished", "resumed", "learnt-pages".
     """
 
     kind: str
@@ -80,14 +81,23 @@ def _of_seeds(settings: Sequence[Setting]) -> Iterator[Caution]:
     for setting in settings:
         if twice := sorted({seed for seed in setting.seeds if setting.seeds.count(seed) > 1}):
             seeds = ", ".join(map(str, twice))
-            yield Caution("same-seed", f"{setting.label} has seed {seeds} more than once: n says too much")
+            yield Caution("same-seed", f"seed {seeds} more than once in {setting.label}: n says too much")
 
 
 def _of_runs(runs: Mapping[str, RunRecord]) -> Iterator[Caution]:
     for label, record in runs.items():
+        if record.settings.get("data.val") in (learnt := record.settings.get("data.train", [])):
+            yield Caution("learnt-pages", f"{label} is scored on pages it learnt from: {', '.join(learnt)}")
         if record.state != "finished":
             yield Caution(
                 "unfinished", f"{label} is {record.state}, at step {record.steps}: it stands in no mean"
             )
-        if changed := [name for name in record.changed if not within(name, (*NAMING, *WITHOUT_EFFECT))]:
+        others = (*NAMING, *WITHOUT_EFFECT, "processes")
+        if changed := [name for name in record.changed if not within(name, others)]:
             yield Caution("resumed", f"{label} was resumed with other settings: {', '.join(changed)}")
+        if "processes" in record.changed:
+            before, after = record.changed["processes"]
+            yield Caution(
+                "resumed",
+                f"{label} was resumed with {counted(after, 'process', 'processes')}, and had {before}: its times are of both",
+            )

@@ -45,9 +45,11 @@ class RunRecord:
             as the last ones do (`scores_from`); None without one.
         last: its last validation.
         wall_s: seconds of training.
-        pace: medians over its train records and peaks over its life, by name, as far as recorded.
+        pace: "samples_per_s", the median over its train records; "data_wait_share", of all its training time;
+            peaks of memory; as far as recorded.
         origin: "git" (revision of the code), "command", "host", "device", as far as recorded.
-        changed: settings that were changed when it was resumed, by name, as [before, after].
+        changed: settings that were changed when it was resumed, by name, as [before, after]; so too "set" and
+            "processes".
         records: of `metrics.jsonl`.
     """
 
@@ -210,14 +212,27 @@ def _is_metric(name: str, value: Any) -> bool:
 
 
 def _pace(records: list[dict[str, Any]], summary: Mapping[str, Any]) -> dict[str, float]:
-    names = {"samples_per_s": "time/samples_per_s", "data_wait_share": "time/data_wait_share"}
-    columns = {
-        name: [record[field] for record in records if record.get(field) is not None]
-        for name, field in names.items()
-    }
-    medians = {name: float(median(column)) for name, column in columns.items() if column}
-    peaks = {name: summary.get(name) for name in ("peak_rss_mb", "peak_device_mb")}
-    return medians | {name: float(value) for name, value in peaks.items() if value is not None}
+    rates = [rate for record in records if (rate := record.get("time/samples_per_s")) is not None]
+    told = {name: summary.get(name) for name in ("data_wait_share", "peak_rss_mb", "peak_device_mb")}
+    # A summary tells of the last part of a run that was resumed.
+    if told["data_wait_share"] is None or summary.get("resumed"):
+        told["data_wait_share"] = _wait_share(records)
+    pace = {"samples_per_s": float(median(rates))} if rates else {}
+    return pace | {name: float(value) for name, value in told.items() if value is not None}
+
+
+def _wait_share(records: Sequence[Mapping[str, Any]]) -> float | None:
+    """Return the share of the training time that was spent waiting for batches; None where nothing tells.
+
+    Each train record counts by the time it stands for, so that a wait at the beginning of an epoch does.
+    """
+    spent = wait = before = 0.0
+    for record in records:
+        seconds, before = max(0.0, record["wall_s"] - before), record["wall_s"]
+        share = record.get("time/data_wait_share")
+        if share is not None:
+            spent, wait = spent + seconds, wait + share * seconds
+    return wait / spent if spent else None
 
 
 def scores_from(history: Sequence[Mapping[str, Any]]) -> int:
@@ -227,4 +242,5 @@ def scores_from(history: Sequence[Mapping[str, Any]]) -> int:
 
 def _changes(step: Mapping[str, Any]) -> dict[str, Any]:
     changed: dict[str, Any] = dict(step.get("changed", {}))
-    return changed | ({"set": step["changed_set"]} if "changed_set" in step else {})
+    facts = {"set": "changed_set", "processes": "processes"}
+    return changed | {name: step[key] for name, key in facts.items() if key in step}

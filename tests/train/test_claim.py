@@ -12,7 +12,7 @@ from made_run import WORDS
 
 from formats.errors import TextshardsError, UsageError
 from formats.folder_lock import LOCK
-from train.claim import check_new, claimed, clear
+from train.claim import claimed
 from train.run_folder import open_run
 
 HOLD = """
@@ -55,18 +55,6 @@ def test_a_folder_that_cannot_be_made_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="cannot write"), claimed(tmp_path / "file"):
         pass
-
-
-def test_what_is_cleared_is_new_and_still_held(tmp_path: Path) -> None:
-    with claimed(tmp_path):
-        (tmp_path / "config.yaml").write_text("")
-        (tmp_path / "checkpoints").mkdir()
-        (tmp_path / "checkpoints/a.pt").write_text("")
-        with pytest.raises(UsageError, match="an earlier run"):
-            check_new(tmp_path)
-        clear(tmp_path)
-        assert [path.name for path in tmp_path.iterdir()] == [LOCK]
-        check_new(tmp_path)
 
 
 SHORT = ("trainer.max_epochs=1", "trainer.limit_train_batches=1", "data.val=null", "exp_name=x")

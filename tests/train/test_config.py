@@ -7,6 +7,7 @@ import pytest
 from formats.errors import UsageError
 from formats.settings import validate_settings
 from train.config import TargetsReading, TrainConfig, changed_config, load_config, save_config
+from train.storage_settings import StorageSettings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -80,3 +81,32 @@ def test_a_narrow_network_is_never_channels_last() -> None:
     assert (narrow.channels_last, usual.channels_last) == (False, True)
     first = validate_settings(TrainConfig, {"trainer": {"channels_last": False}}, "test")
     assert not first.channels_last
+
+
+@pytest.mark.parametrize("name", ["20261127", "007", "2026-11-27", "1e5", "true", "x"])
+def test_a_run_may_be_called_by_digits(name: str) -> None:
+    config = load_config(None, [f"exp_name={name}"])
+    assert config.exp_name == name
+    again = changed_config(config.model_dump(mode="json"), ["seed=1"])
+    assert again.exp_name == name
+
+
+def test_a_name_in_a_file_that_is_no_text_is_told_to_be_quoted(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("exp_name: 007\n")
+    with pytest.raises(UsageError, match="exp_name: must be a text: put it in quotes"):
+        load_config(tmp_path / "c.yaml")
+
+
+def test_the_home_folder_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert load_config(None, ["logger.folder=~/runs", "exp_name=x"]).run_folder == tmp_path / "runs/x"
+    cache = StorageSettings(cache_folder="~/cache").open_cache()
+    assert cache is not None and cache.folder == tmp_path / "cache"
+
+
+def test_items_that_are_refused_are_no_short_list() -> None:
+    with pytest.raises(UsageError, match="2 problems") as caught:
+        load_config(None, ["data.train=[1,2]"])
+    assert "at least" not in str(caught.value)
+    with pytest.raises(UsageError, match="at least 1 item"):
+        load_config(None, ["data.train=[]"])

@@ -70,6 +70,19 @@ def test_boxes_are_in_canvas_coordinates(size: int | None) -> None:
     np.testing.assert_allclose(np.ptp(polygon_V2, axis=0), [120, 40], atol=2.1)
 
 
+@pytest.mark.parametrize("size", [None, 128, 512])
+@pytest.mark.parametrize(("least", "count"), [(36.0, 1), (44.0, 0)])
+def test_the_least_size_is_of_the_canvas_whatever_the_network_sees(
+    size: int | None, least: float, count: int
+) -> None:
+    canvas_HWC = np.zeros((256, 192, 3), np.uint8)
+    canvas_HWC[100:140, 30:150] = 255
+    boxes = BoxSettings(unclip=1e-6, min_size=least)
+    detector = Bright(DetectorSettings(width=8, inner=16))
+    finder = TextFinder(detector, Precision("32-true", torch.device("cpu")), (256, 192), size, boxes, 0.4)
+    assert len(finder.find([finder.fit.apply(canvas_HWC)])[0]) == count
+
+
 def test_the_padding_holds_no_text() -> None:
     detector = Bright(DetectorSettings(width=8, inner=16))
     finder = TextFinder(

@@ -77,6 +77,49 @@ def test_a_split_can_be_cut_short_or_stopped(small_run: Path, small_set: Path) -
     assert validation.run(load_trained(small_run).finder(), stop=lambda: True) is None
 
 
+def test_what_is_no_quadrilateral_is_scored_under_another_name(small_run: Path, small_set: Path) -> None:
+    words = ["boxes.shape=polygon"]
+    report = evaluate_checkpoint(small_run, small_set, "test", overrides=words)
+    assert list(report.evaluation.scores) == ["polygon", "cleval"]
+    with pytest.raises(UsageError, match="protocol icdar2015") as caught:
+        evaluate_checkpoint(small_run, small_set, "test", ["cleval", "icdar2015"], overrides=words)
+    assert "boxes.shape=polygon" in caught.value.found and "polygon" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "optim.lr=0.5",
+        "targets.shrink_ratio=0.5",
+        "trainer.ema_decay=0.9",
+        "data.augment={flip: 0.0}",
+        "seed=1",
+        "model.width=16",
+        "data={eval_size: 96}",
+    ],
+)
+def test_settings_of_training_alone_are_refused_by_name(small_run: Path, small_set: Path, word: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        evaluate_checkpoint(small_run, small_set, "test", overrides=[word])
+    assert word.partition("=")[0] in caught.value.thing
+    assert "data.eval_size, boxes," in caught.value.next_step
+
+
+def test_settings_that_an_evaluation_uses_are_used(
+    small_run: Path, small_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[int] = []
+    monkeypatch.setattr("torch.set_num_threads", threads.append)
+    words = ["trainer.limit_val_batches=2", "data.eval_batch_size=3", "data.val=train", "trainer.threads=3"]
+    report = evaluate_checkpoint(small_run, small_set, None, overrides=words)
+    assert (report.what["split"], report.what["pages"], threads) == ("train", 6, [3])
+    for given in ({"split": "test"}, {"split": None, "limit": 1}):
+        with pytest.raises(UsageError, match="one of it and the setting"):
+            evaluate_checkpoint(small_run, small_set, overrides=words, **given)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match=r"data\.val"):
+        load_trained(small_run, ["data.val=train"])
+
+
 def test_json_and_files(small_run: Path, small_set: Path, tmp_path: Path) -> None:
     words = ["--checkpoint", str(small_run), "--shards", str(small_set), "--out", str(tmp_path), "--json"]
     words += ["--report", str(tmp_path / "new/pages.html")]
@@ -146,6 +189,15 @@ def test_plain_files_by_polygon(tmp_path: Path) -> None:
     truth, found = write(tmp_path / "gt", a=f"{outline},word"), write(tmp_path / "res", a=outline)
     for protocol in ("polygon", "total_text"):
         assert evaluate_files(found, truth, [protocol]).evaluation.metrics["hmean"] == 1.0
+
+
+def test_plain_files_of_polygons_are_not_scored_by_a_protocol_for_quadrilaterals(tmp_path: Path) -> None:
+    outline = "0,0,5,2,10,0,10,10,5,12,0,10"
+    truth, found = write(tmp_path / "gt", a=f"{outline},word"), write(tmp_path / "res", a=outline)
+    assert list(evaluate_files(found, truth, outline="polygon").evaluation.scores) == ["polygon"]
+    for protocols in (["icdar2015"], ["icdar2015", "total_text"]):
+        with pytest.raises(UsageError, match="protocol icdar2015"):
+            evaluate_files(found, truth, protocols, "polygon")
 
 
 def test_detections_without_a_page_are_refused(tmp_path: Path) -> None:

@@ -139,6 +139,12 @@ def test_a_summary_says_when_members_were_checked(small_set: Path, tmp_path: Pat
     assert "CRC-32C when read, raw pages when first read;" in Outcome(tmp_path / "x", True, summary).text()
 
 
+def test_polygons_are_scored_by_a_protocol_for_polygons(small_set: Path, tmp_path: Path) -> None:
+    words = (*WORDS, *STEPS, f"logger.folder={tmp_path}", "boxes.shape=polygon")
+    validation = open_run(small_set, None, words).validation
+    assert validation is not None and list(validation.protocols) == ["polygon", "cleval"]
+
+
 def test_a_run_that_patience_ends_says_so(small_set: Path, tmp_path: Path) -> None:
     words = ("trainer.max_epochs=9", "trainer.patience=1", "optim.lr=1e-12", "trainer.limit_train_batches=1")
     summary = train(small_set, tmp_path, *words)
@@ -173,6 +179,21 @@ def test_a_stopped_run_goes_on_to_the_same_bits(
     assert summary["finished"]
     assert summary["resumed"] == [stopped]
     assert_same_run(undisturbed(*words), tmp_path / "x")
+
+
+def test_a_run_stopped_in_a_validation_is_scored_and_saved_at_the_ratio_of_its_epoch(
+    small_set: Path, tmp_path: Path, undisturbed: Callable[..., Path]
+) -> None:
+    words = ("targets.shrink_ratio=[0.8, 0.4]",)
+    stopped = train(small_set, tmp_path, *words, stop=stop_after(11))  # in the second epoch's validation
+    assert (stopped["epochs"], stopped["steps"]) == (1, 8)
+    experiment, scored = open_run(small_set, None, (), resume=tmp_path / "x"), []
+    evaluate = experiment.task.evaluate
+    experiment.task.evaluate = lambda ratio: scored.append(ratio) or evaluate(ratio)
+    assert experiment.run(lambda: False, resume=True) is not None
+    assert scored == [0.4]
+    assert_same_run(undisturbed(*words), tmp_path / "x")
+    assert json.loads((tmp_path / "x/last.json").read_text())["shrink_ratio"] == 0.4
 
 
 def test_two_runs_are_equal_to_the_bit(

@@ -16,7 +16,7 @@ from train.checkpoint import load_checkpoint
 from train.experiment import Experiment
 from train.journal.records import read_records
 from train.run_folder import open_run
-from train.summary import write_summary
+from train.summary import describe, write_summary
 
 SHORT = ["trainer.max_epochs=1", "trainer.limit_train_batches=2", "trainer.log_every_n_steps=1", "exp_name=x"]
 
@@ -145,3 +145,38 @@ def test_no_picture_is_drawn_that_nobody_takes(
     train(small_set, tmp_path / "none")
     train(small_set, tmp_path / "off", "logger.tensorboard=true", "logger.pictures=0")
     assert not writers[0].pictures
+
+
+def header(shards: Path, runs: Path, *words: str) -> str:
+    return describe(open_run(shards, None, [*WORDS, "trainer.max_epochs=1", f"logger.folder={runs}", *words]))
+
+
+@pytest.mark.parametrize(
+    ("words", "note"),
+    [
+        (["data.train=[train,test]"], "note   the pages of test are learnt from too"),
+        (["data.val=train"], "note   the pages of train are learnt from too"),
+        (["data.val=null", "trainer.patience=3"], "note   trainer.patience=3 ends nothing: data.val is null"),
+        (
+            ["optim.warmup_steps=4"],
+            "note   optim.warmup_steps=4: the rate rises to the end of the run, 4 steps",
+        ),
+    ],
+)
+def test_what_is_seldom_meant_is_noted(small_set: Path, tmp_path: Path, words: list[str], note: str) -> None:
+    assert note in header(small_set, tmp_path, *words)
+    assert "note" not in header(small_set, tmp_path, "optim.warmup_steps=3", "trainer.patience=3")
+
+
+def test_a_shard_that_is_learnt_from_and_evaluated_on_is_one(small_set: Path, tmp_path: Path) -> None:
+    words = [*WORDS, "trainer.max_epochs=1", f"logger.folder={tmp_path}", "data.val=train"]
+    assert open_run(small_set, None, words).run(lambda: False).shards_verified == 1  # type: ignore[union-attr]
+
+
+def test_the_header_of_a_resumed_run_says_where_it_goes_on(small_set: Path, tmp_path: Path) -> None:
+    words = [*WORDS, "data.val=null", "trainer.max_epochs=2", f"logger.folder={tmp_path}", "exp_name=x"]
+    open_run(small_set, None, words).run(lambda: True)
+    again = open_run(small_set, None, ["data.stream.batch_size=4"], resume=tmp_path / "x")
+    told = describe(again, resumed=True)
+    assert "a step on 1: goes on from step 1; AdamW" in told
+    assert " steps;" not in told

@@ -51,7 +51,8 @@ class Weight:
         loss = 0.25 * output.float().sum()
         return {"loss": loss + _steep(loss) if batch in self.overflow else loss}
 
-    def validate(self) -> Mapping[str, float] | None:
+    def validate(self, epoch: int) -> Mapping[str, float] | None:
+        del epoch
         return {"hmean": 0.5}
 
 

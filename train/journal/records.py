@@ -52,6 +52,11 @@ class Position:
         return self._batch
 
     @property
+    def learnt_in(self) -> int:
+        """Index of the epoch that was learnt from last; 0 before the first."""
+        return max(0, self._epoch - (self._batch == 0))
+
+    @property
     def samples(self) -> int:
         """Pages learnt from, over all epochs."""
         return self._samples

@@ -83,6 +83,17 @@ def test_a_run_whose_settings_were_changed_on_the_way(against: Against) -> None:
     assert found[0].text.endswith("other settings: optim.lr")
 
 
+def test_a_run_that_went_on_in_other_processes(against: Against) -> None:
+    found = against(resumed=[{"from_step": 10, "processes": [1, 2]}])
+    assert kinds(found) == {"resumed"}
+    assert "resumed with 2 processes, and had 1" in found[0].text
+
+
+def test_a_run_that_is_scored_on_what_it_learnt(against: Against) -> None:
+    found = against("data.train=[train,test]")
+    assert "more is scored on pages it learnt from: train, test" in [caution.text for caution in found]
+
+
 def test_two_single_runs_are_warned_of_in_one_sentence(tmp_path: Path) -> None:
     folders = [made_run_folder(tmp_path / "a"), made_run_folder(tmp_path / "b", BF16)]
     (found,) = cautions(compare_runs([read_run(folder) for folder in folders]))
@@ -94,6 +105,7 @@ def test_one_seed_again_and_again_is_one_seed(tmp_path: Path) -> None:
     folders = [made_run_folder(tmp_path / name) for name in "abc"]
     found = cautions(compare_runs([read_run(folder) for folder in folders]))
     assert kinds(found) == {"single-seed", "same-seed"}
+    assert "seed 42 more than once in all runs:" in found[1].text
 
 
 def test_other_code_and_other_devices(tmp_path: Path) -> None:

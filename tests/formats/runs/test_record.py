@@ -37,6 +37,22 @@ def test_a_run_before_its_first_record(tmp_path: Path) -> None:
     assert run.figures == {"wall_s": 0.0}
 
 
+def test_the_wait_for_data_is_that_of_the_whole_run(tmp_path: Path) -> None:
+    folder = made_run_folder(tmp_path / "a", hmeans=(0.5, 0.6, 0.7))
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    lines[0] |= {"time/data_wait_share": 0.5, "wall_s": 18.0}  # a slow beginning, as long as the rest
+    lines[2]["wall_s"], lines[4]["wall_s"] = 27.0, 36.0
+    for line, before in zip(lines[1::2], lines[::2], strict=True):
+        line["wall_s"] = before["wall_s"]
+    (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert read_run(folder).pace["data_wait_share"] == pytest.approx((0.5 + 0.01) / 2)
+    summary = json.loads((folder / "summary.json").read_text()) | {"data_wait_share": 0.3}
+    (folder / "summary.json").write_text(json.dumps(summary))
+    assert read_run(folder).pace["data_wait_share"] == 0.3
+    (folder / "summary.json").write_text(json.dumps(summary | {"resumed": [{"from_step": 10}]}))
+    assert read_run(folder).pace["data_wait_share"] == pytest.approx((0.5 + 0.01) / 2)
+
+
 def test_what_was_changed_on_the_way(tmp_path: Path) -> None:
     steps = [
         {"from_step": 10, "changed": {"optim.lr": [0.1, 0.2]}},
