@@ -37,9 +37,8 @@ EXISTING = click.Path(path_type=Path)
     "--out",
     "folder",
     type=EXISTING,
-    help="folder to write to: evaluation.json, "
-    "boxes.json (as scored), and for "
-    "each page res_NAME.txt (as ICDAR takes it: whole pixels, which may score otherwise in the third digit)",
+    help="folder to write to: evaluation.json, boxes.json (as scored), and for each page res_NAME.txt (as "
+    "ICDAR takes it: whole pixels, which may score otherwise in the third digit)",
 )
 @click.option("--report", "page", type=EXISTING, help="HTML file to write: the worst pages first")
 @click.option("--json", "as_json", is_flag=True, help="machine-readable, on stdout")
