@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from formats.errors import StaleError, UsageError
 from formats.fingerprint import differing_parts
+from formats.levels import levels_of
 from formats.manifest import SECTIONS, SetManifest, SetSettings
 from formats.places import Place, local_path, place
 from formats.provenance import read_provenance
@@ -62,6 +63,32 @@ def check_expectations(manifest: SetManifest, expect: Mapping[str, Any] | str, f
             differing[field] = expected
     if differing:
         raise _stale(manifest, differing, recorded, _remedy(expect, differing, folder))
+
+
+def check_ratios(ratios: Iterable[float], manifest: SetManifest) -> None:
+    """See that a set's maps can be read at the shrink ratios of a run.
+
+    Raises:
+        UsageError: they cannot: a ratio below the set's, or another than that of a set of planes.
+    """
+    settings = manifest.settings
+    stored = settings.targets.shrink_ratio
+    for ratio in ratios:
+        try:
+            levels_of(stored, ratio)
+        except ValueError as error:
+            raise UsageError(
+                f"targets.shrink_ratio {ratio}",
+                expected=f"at least the {stored} the set was made at, and below 1",
+                found=str(error),
+                next_step="or build a set with a smaller targets.shrink_ratio",
+            ) from None
+        if ratio != stored and settings.encoding.maps == "planes":
+            raise UsageError(
+                f"targets.shrink_ratio {ratio}",
+                expected=f"{stored}: a set of planes holds one ratio",
+                next_step="build the set with encoding.maps=distance",
+            )
 
 
 def recorded_settings(manifest: SetManifest) -> dict[str, Any]:

@@ -10,19 +10,16 @@ from typing import Any
 
 import torch
 
-from formats.errors import UsageError
-from formats.levels import levels_of
 from formats.places import Place
 from formats.runs.record import CONFIG
-from formats.shards import ShardSet
 from train.average import WeightAverage
 from train.batch import Batch
 from train.checkpoint import Checkpoints
 from train.claim import check_new, claimed, holds_run
 from train.config import TrainConfig, save_config
 from train.detect import TextFinder
-from train.expectation import check_expectations
-from train.figures.pictures import page_picture
+from train.expectation import check_expectations, check_ratios
+from train.figures.pictures import page_pictures
 from train.journal.profile import OFF, PhaseProfiler, Profiler
 from train.journal.records import Position, Records
 from train.journal.sinks import open_records
@@ -40,7 +37,6 @@ from train.ranks import ALONE, Ranks
 from train.remote_reader import open_set
 from train.replacement import replaced
 from train.resume import resumed
-from train.scoring import Evaluation
 from train.seeding import seed_generators
 from train.splits import asked_by
 from train.stream import Stream
@@ -113,7 +109,7 @@ class Experiment:
         self.manifest = self.train_set.manifest
         check_expectations(self.manifest, config.expect, shards)
         self.stored_ratio = self.manifest.settings.targets.shrink_ratio
-        self._check_ratios()
+        check_ratios(map(self.ratio_at, (0, config.trainer.max_epochs - 1)), self.manifest)
         self.stop_here: Callable[[], bool] = lambda: False
         self.stop = self.stop_here
         self.validation = self._open_validation(shards)
@@ -139,25 +135,6 @@ class Experiment:
             crop = self.config.data.stream.crop or self.train_set.canvas
             sizes = self.task.stream.size(0), self.task.stream.size(len(self.task) - 1)
             check_norm_values(crop, sizes, self.ranks.world)
-
-    def _check_ratios(self) -> None:
-        for epoch in (0, self.config.trainer.max_epochs - 1):
-            ratio = self.ratio_at(epoch)
-            try:
-                levels_of(self.stored_ratio, ratio)
-            except ValueError as error:
-                raise UsageError(
-                    f"targets.shrink_ratio {ratio}",
-                    expected=f"at least the {self.stored_ratio} the set was made at, and below 1",
-                    found=str(error),
-                    next_step="or build a set with a smaller targets.shrink_ratio",
-                ) from None
-            if ratio != self.stored_ratio and self.manifest.settings.encoding.maps == "planes":
-                raise UsageError(
-                    f"targets.shrink_ratio {ratio}",
-                    expected=f"{self.stored_ratio}: a set of planes holds one ratio",
-                    next_step="build the set with encoding.maps=distance",
-                )
 
     def _open_validation(self, shards: Place) -> Validation | None:
         data = self.config.data
@@ -370,22 +347,10 @@ class Experiment:
                 config.trainer.monitor,
                 self.checkpoints.scores_from,
             )
-        self._log_pictures(evaluation, self.validation.shard_set)
+        if (count := config.logger.pictures) and self.records.takes_pictures:
+            pictures = page_pictures(evaluation, self.validation.shard_set, count)
+            self.records.log_pictures("val", pictures)
         return evaluation.metrics
-
-    def _log_pictures(self, evaluation: Evaluation, shard_set: ShardSet) -> None:
-        pages = evaluation.pages[: self.config.logger.pictures]
-        if not pages or not self.records.takes_pictures:
-            return
-        protocol = next(iter(evaluation.scores))
-        self.records.log_pictures(
-            "val",
-            {
-                f"page/{page.key}": page_picture(page, number, protocol, shard_set)
-                for page in pages
-                if (number := shard_set.find(page.key)) is not None
-            },
-        )
 
     def _save(self, loop: Loop[Batch], metrics: Mapping[str, float]) -> None:
         if not self.ranks.first:

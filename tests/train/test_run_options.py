@@ -141,7 +141,7 @@ def test_no_picture_is_drawn_that_nobody_takes(
     def drawn(*_: Any) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("train.experiment.page_picture", drawn)
+    monkeypatch.setattr("train.figures.pictures.page_picture", drawn)
     train(small_set, tmp_path / "none")
     train(small_set, tmp_path / "off", "logger.tensorboard=true", "logger.pictures=0")
     assert not writers[0].pictures

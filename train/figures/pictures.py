@@ -12,7 +12,7 @@ from formats.sample import Bytes, Points
 from formats.shards import ShardSet
 from train.figures.overlay import draw_comparison
 from train.page import read_page
-from train.scoring import Page
+from train.scoring import Evaluation, Page
 
 MOST_BLANK = 4096
 
@@ -31,6 +31,22 @@ def page_picture(page: Page, number: int, protocol: str, shard_set: ShardSet) ->
     truth = replace(page.truth, polygons=tuple(_moved(p, matrix_23) for p in page.truth.polygons))
     found = [_moved(polygon_V2, matrix_23) for polygon_V2 in page.found.polygons]
     return draw_comparison(image_HWC, truth, found, page.scores[protocol], _width(image_HWC))
+
+
+def page_pictures(evaluation: Evaluation, shard_set: ShardSet, count: int) -> dict[str, Bytes]:
+    """Return the first pages of an evaluation as pictures, by name, as its first protocol judged them.
+
+    Args:
+        evaluation: of pages of the set.
+        shard_set: where their images are.
+        count: how many, at most.
+    """
+    protocol = next(iter(evaluation.scores))
+    return {
+        f"page/{page.key}": page_picture(page, number, protocol, shard_set)
+        for page in evaluation.pages[:count]
+        if (number := shard_set.find(page.key)) is not None
+    }
 
 
 def plain_picture(page: Page, protocol: str, images: Path | None) -> Bytes:
