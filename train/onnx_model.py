@@ -201,7 +201,8 @@ def _about(trained: Trained, model: Any, tools: Tools) -> dict[str, Any]:
             "dtype": "float32",
             "meaning": "probability that a pixel is shrunk text; the sigmoid is applied",
         },
-        "boxes": {**config.boxes.model_dump(mode="json"), "shrink_ratio": trained.shrink_ratio},
+        # As they hold of the map: sizes in its pixels.
+        "boxes": {**trained.finder().boxes.model_dump(mode="json"), "shrink_ratio": trained.shrink_ratio},
         "pages": {
             "canvas": list(trained.set_settings.geometry.canvas),
             "resize": trained.set_settings.geometry.resize,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -22,13 +23,18 @@ pytest.importorskip("onnxscript")
 PAGE = (Path(__file__).parents[2] / "docs" / "serving.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("eval_size", [None, 192])
 def test_both_examples(
-    small_set: Path, small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small_set: Path, small_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, eval_size: int | None
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    trained = load_trained(small_run, ["trainer.device=cpu"])
+    size = "null" if eval_size is None else str(eval_size)
+    trained = load_trained(small_run, ["trainer.device=cpu", f"data.eval_size={size}", "boxes.min_size=5"])
     export_onnx(trained, Path("sroie.onnx"))
     export_onnx(trained, Path("sroie_cv.onnx"), tools="opencv")
+    about = json.loads(Path("sroie.onnx.json").read_text())
+    canvas = max(about["pages"]["canvas"])
+    assert about["boxes"]["min_size"] == 5 * (eval_size or canvas) / canvas
     image_HWC = ShardSet(small_set, ["test"]).image(0)
     cv2.imwrite("page.png", np.ascontiguousarray(image_HWC[..., ::-1]))
     expected = Predictor(trained).predict(Path("page.png")).found.polygons
