@@ -215,9 +215,10 @@ class Experiment:
         with ExitStack() as opened:
             begun = self._claim(opened, resume) if self.ranks.first else _nothing
             state = self._resumed(changed_set) if resume else None
+            learner = self._learner(state)  # another network is refused where nothing is left to do, too
             if state and self.config.loop.over(state["position"]["epoch"], state["patience"][1]):
                 return None
-            loop = self._loop(state, opened)
+            loop = self._loop(state, learner, opened)
             # Not before: what cannot be taken up under these settings leaves the run as it was.
             if self.ranks.first:
                 save_config(self.config, self.folder / CONFIG)
@@ -265,8 +266,8 @@ class Experiment:
         self.checkpoints.scores_from = found.scores_from
         return found.state
 
-    def _loop(self, state: Mapping[str, Any] | None, opened: ExitStack) -> Loop[Batch]:
-        config, learner = self.config, self._learner(state)
+    def _loop(self, state: Mapping[str, Any] | None, learner: Learner, opened: ExitStack) -> Loop[Batch]:
+        config = self.config
         position = Position(**state["position"]) if state else Position()
         self.total_steps = position.step + self._steps_from(position)
         self.records = records = self._open_records(position, state)

@@ -229,6 +229,13 @@ def test_weights_of_another_network_are_named(shards: Path, half: tuple[Path, li
     assert "leave model.* as it was trained" in caught.value.next_step
 
 
+def test_another_network_is_refused_where_nothing_is_left_to_do_too(shards: Path, tmp_path: Path) -> None:
+    settings = [*SETTINGS, f"logger.folder={tmp_path}"]
+    assert open_run(shards, None, settings).run(lambda: False).finished
+    with pytest.raises(UsageError, match="weights of a resnet18 of width 16"):
+        open_run(shards, None, ["model.width=16"], resume=tmp_path / "x").run(lambda: False, resume=True)
+
+
 def test_an_epoch_that_begins_again_is_told(
     shards: Path, half: tuple[Path, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
