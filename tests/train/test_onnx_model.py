@@ -209,8 +209,10 @@ def test_a_missing_package_is_named(
 def test_a_map_that_differs_is_not_written(
     exported: Callable[..., Exported], trained: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    written = exported("opencv").path  # before the patch, which the first export of a process would run into
+
     def another(network: Any, size: Any) -> Any:
-        model = onnx.load(exported("opencv").path)
+        model = onnx.load(written)
         del model.metadata_props[:]
         (bias,) = (each for each in model.graph.initializer if each.name.endswith("prob_head.up2.bias"))
         bias.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(bias) + 0.01, bias.name))
