@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from formats import folder_lock
 from formats.checks.files import NAMED_MANIFESTS, extra_files
@@ -41,9 +42,8 @@ def make_folder(folder: Place) -> None:
     """
     if isinstance(folder, RemotePath):
         return
-    ours = any((folder / name).exists() for name in (folder_lock.LOCK, SET_MANIFEST))
     with writing(folder):
-        others = [] if ours or not folder.is_dir() else sorted(path.name for path in folder.iterdir())
+        others = _foreign(folder) if folder.is_dir() else []
         if others:
             raise UsageError(
                 f"output folder {folder}",
@@ -52,6 +52,15 @@ def make_folder(folder: Place) -> None:
                 next_step=f"name another --out, for example {folder / 'set'}",
             )
         (folder / SHARD_FOLDER).mkdir(parents=True, exist_ok=True)
+
+
+def _foreign(folder: Path) -> list[str]:
+    """Return the names of what lies in a folder that is no set's; an empty folder of shards is a build's."""
+    if any((folder / name).exists() for name in (folder_lock.LOCK, SET_MANIFEST)):
+        return []
+    shards = folder / SHARD_FOLDER
+    begun = shards.is_dir() and not any(shards.iterdir())
+    return sorted({path.name for path in folder.iterdir()} - ({SHARD_FOLDER} if begun else set()))
 
 
 @contextmanager

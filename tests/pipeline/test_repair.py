@@ -162,6 +162,11 @@ def test_what_is_no_set_is_left_alone(tmp_path: Path, pages: Path) -> None:
     assert {path: path.read_bytes() for path in pages.rglob("*") if path.is_file()} == before
 
 
+def test_a_build_killed_before_it_held_its_folder_is_no_stranger(tmp_path: Path, pages: Path) -> None:
+    (tmp_path / "mine/shards").mkdir(parents=True)
+    assert run(tmp_path / "mine", pages).made
+
+
 @pytest.mark.parametrize("version", [2, None])
 def test_another_manifest_is_not_replaced(tmp_path: Path, pages: Path, version: int | None) -> None:
     run(tmp_path / "set", pages)
