@@ -235,13 +235,12 @@ def _set_manifest(plan: Plan, shards: Sequence[Shard]) -> SetManifest:
 
 
 def _check_quarantine(bad: Sequence[Quarantined], total: int, config: BuildConfig, folder: Place) -> None:
-    allowed = config.runtime.max_quarantined
-    if len(bad) <= allowed * total:
+    if config.runtime.bears(len(bad), total):
         return
     first = "; ".join(f"{row.key} ({row.where}): {row.reason}" for row in bad[:3])
     raise TextshardsError(
         f"{len(bad)} of {total} samples cannot be used; {folder} keeps its former manifest, if it had one",
-        expected=f"at most {allowed:.1%} (runtime.max_quarantined)",
+        expected=f"at most {config.runtime.max_quarantined:.1%} (runtime.max_quarantined)",
         found=first + (f"; and {len(bad) - 3} more" if len(bad) > 3 else ""),
         next_step="mend or remove these pages, or allow more with runtime.max_quarantined=SHARE",
     )

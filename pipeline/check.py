@@ -126,8 +126,7 @@ def check(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Vali
 def _too_many(config: BuildConfig, wanted: SetManifest) -> str | None:
     """Return how many pages cannot be used, where a build would end with an error for it."""
     bad, good = len(wanted.quarantined), sum(wanted.splits.values())
-    many = bad > config.runtime.max_quarantined * (good + bad)
-    return f"{bad} of {counted(good + bad, 'page')}" if many else None
+    return None if config.runtime.bears(bad, good + bad) else f"{bad} of {counted(good + bad, 'page')}"
 
 
 def stands_whole(config: BuildConfig, folder: Place, *, paranoid: bool = False) -> Validity | None:
@@ -161,14 +160,15 @@ def check_whatever(config: BuildConfig, folder: Place, *, paranoid: bool = False
     plan = plan_set(config, cache)
     standing = standing_shards(folder, plan.shards, None, cache)
     old = _what_stands(plan, [standing[name].entry for name in sorted(standing)])
+    wanted = planned_manifest(plan, old, [])
     planned = {shard.name: shard for shard in plan.shards}
     compared = Compared(
         names=(str(folder), "the configuration and its files"),
         a=old,
-        b=planned_manifest(plan, old, []),
+        b=wanted,
         diff=compare(
             old,
-            planned_manifest(plan, old, []),
+            wanted,
             lambda side, entry: (
                 standing[entry.name].manifest if side == "a" else _planned_shard(planned[entry.name], set())
             ),
@@ -176,7 +176,7 @@ def check_whatever(config: BuildConfig, folder: Place, *, paranoid: bool = False
         rate=build_rate(read_provenance(folder)),
         provenance=(),
     )
-    return Validity(compared, (), why)
+    return Validity(compared, (), why, _too_many(config, wanted))
 
 
 def _what_stands(plan: Plan, entries: list[ShardEntry]) -> SetManifest:

@@ -37,6 +37,10 @@ class RuntimeSettings(Section):
         0.01, description="share of samples that may be unusable; more fails the build"
     )
 
+    def bears(self, unusable: int, samples: int) -> bool:
+        """Tell whether a build goes on with so many unusable samples among so many."""
+        return unusable <= self.max_quarantined * samples
+
 
 class BuildConfig(Section):
     """All sections of a build configuration."""
